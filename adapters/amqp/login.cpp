@@ -1,0 +1,106 @@
+#include "adapters/amqp/login.h"
+
+#include <proton/sasl.h>
+#include <proton/sasl_plugin.h>
+#include <proton/transport.h>
+
+#include <utility>
+
+namespace busbar::amqp {
+
+/// Proton's table of functions. What only clients do, and security layers, are not there.
+struct Login::Plugin {
+    static Login& of(pn_transport_t* transport) {
+        return *static_cast<Login*>(pnx_sasl_get_context(transport));
+    }
+    static void free(pn_transport_t*) {}
+    static const char* listMechanisms(pn_transport_t* transport) {
+        return of(transport).anonymous_ ? "PLAIN ANONYMOUS" : "PLAIN";
+    }
+    static bool initServer(pn_transport_t* transport) {
+        pnx_sasl_set_desired_state(transport, SASL_POSTED_MECHANISMS);
+        return true;
+    }
+    static bool initClient(pn_transport_t*) { return false; }
+    static void prepareWrite(pn_transport_t*) {}
+    static void processInit(pn_transport_t* transport, const char* mechanism,
+                            const pn_bytes_t* response) {
+        of(transport).onInit(
+            mechanism ? mechanism : "",
+            response ? std::string_view(response->start, response->size) : std::string_view());
+    }
+    /// Neither mechanism has a second step.
+    static void processResponse(pn_transport_t* transport, const pn_bytes_t*) {
+        of(transport).refuse();
+    }
+    static bool processMechanisms(pn_transport_t*, const char*) { return false; }
+    static void processServer(pn_transport_t*, const pn_bytes_t*) {}
+    static bool canEncrypt(pn_transport_t*) { return false; }
+    static ssize_t maxEncryptSize(pn_transport_t*) { return 0; }
+    static ssize_t code(pn_transport_t*, pn_bytes_t, pn_bytes_t*) { return 0; }
+
+    static constexpr pnx_sasl_implementation kTable{free,
+                                                    listMechanisms,
+                                                    initServer,
+                                                    initClient,
+                                                    prepareWrite,
+                                                    processInit,
+                                                    processResponse,
+                                                    processMechanisms,
+                                                    processServer,
+                                                    processServer,
+                                                    canEncrypt,
+                                                    maxEncryptSize,
+                                                    code,
+                                                    code};
+};
+
+void Login::install(pn_transport_t* transport) {
+    transport_ = transport;
+    pn_sasl_t* sasl = pn_sasl(transport);
+    // TLS is the stream's, which Proton cannot see.
+    pn_sasl_set_allow_insecure_mechs(sasl, true);
+    pnx_sasl_set_implementation(transport, &Plugin::kTable, this);
+    pn_transport_require_auth(transport, true);
+}
+
+void Login::onInit(std::string_view mechanism, std::string_view response) {
+    if (attempt_ || accepted_) return;
+    anonymousAttempt_ = mechanism == "ANONYMOUS";
+    if (anonymousAttempt_ ? !anonymous_ : mechanism != "PLAIN" || !readPlain(response))
+        return refuse();
+    attempt_ = true;
+}
+
+/// RFC 4616: authzid NUL authcid NUL passwd. Acting for somebody else is not offered.
+bool Login::readPlain(std::string_view response) {
+    const std::size_t first = response.find('\0');
+    if (first == response.npos) return false;
+    const std::size_t second = response.find('\0', first + 1);
+    if (second == response.npos || response.find('\0', second + 1) != response.npos) return false;
+    const auto authzid = response.substr(0, first);
+    user_ = response.substr(first + 1, second - first - 1);
+    password_ = response.substr(second + 1);
+    return !user_.empty() && (authzid.empty() || authzid == user_);
+}
+
+bool Login::takeAttempt() {
+    return std::exchange(attempt_, false);
+}
+
+std::string Login::takePassword() {
+    return std::exchange(password_, {});
+}
+
+void Login::accept() {
+    accepted_ = true;
+    pnx_sasl_set_succeeded(transport_, user_.c_str(), nullptr);
+    pnx_sasl_set_desired_state(transport_, SASL_POSTED_OUTCOME);
+}
+
+void Login::refuse() {
+    pnx_sasl_set_failed(transport_);
+    pnx_sasl_set_desired_state(transport_, SASL_POSTED_OUTCOME);
+}
+
+}  // namespace busbar::amqp

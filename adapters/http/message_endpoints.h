@@ -1,0 +1,60 @@
+// Messages over plain HTTP: DESIGN.md section 10, docs/http-messages.md.
+#pragma once
+
+#include "adapters/http/large_bodies.h"
+#include "adapters/http/lease_token.h"
+#include "adapters/http/user_sessions.h"
+#include "adapters/transport/http.h"
+
+#include <memory>
+
+namespace busbar::http {
+
+struct MessageEndpointOptions {
+    std::uint64_t bodyBytesMax = 16u << 20;
+    std::uint64_t largeBytesMax = 2ull << 30;  ///< of what is sent; beyond memory it is streamed
+    Milliseconds waitMax{60'000};
+    std::uint64_t maxMax = 1000;  ///< messages of one GET
+    Milliseconds leaseDefault{30'000};
+    Milliseconds leaseMax{12 * 3600 * 1000};
+    Milliseconds keepAlive{15'000};  ///< comment lines of event streams
+};
+
+/// Puts the routes below into a router:
+///   POST   /queues/N/messages     send; 201 once the bus has completed it, 200 for a repeat
+///   GET    /queues/N/messages     receive under leases, or look (browse=true)
+///   POST   /queues/N/settle       many leases, each with its own outcome
+///   DELETE /queues/N/leases/T     acknowledge; POST .../nack, POST .../extend
+///   GET    /queues/N/leases/T/body   the bytes of a large body
+///   GET, PUT, DELETE /queues/N/groups/G/state   what an application keeps with a group
+///   POST   /topics/N/messages     publish
+///   GET    /topics/N/events       Server-Sent Events
+/// Handlers run on any loop; what they share is in `sessions`. Outlives the router's use.
+class MessageEndpoints {
+  public:
+    MessageEndpoints(UserSessions& sessions, MessageEndpointOptions options);
+    void install(Router& router);
+
+  private:
+    void send(const Request& request, const ResponderPtr& responder, Destination destination);
+    void receiveOrBrowse(const Request& request, const ResponderPtr& responder);
+    void receive(const Request& request, const ResponderPtr& responder);
+    void browse(const Request& request, const ResponderPtr& responder);
+    void settle(const Request& request, const ResponderPtr& responder, Outcome outcome);
+    void extend(const Request& request, const ResponderPtr& responder);
+    void body(const Request& request, const ResponderPtr& responder);
+    void receiveKnown(const Request& request, const ResponderPtr& responder, Receive command);
+    void settleMany(const Request& request, const ResponderPtr& responder);
+    void groupState(const Request& request, const ResponderPtr& responder);
+    void events(const Request& request, const ResponderPtr& responder);
+
+    std::string receivedJson(const std::string& queue, SessionId session, Milliseconds lease,
+                             const Received& received);
+
+    UserSessions& sessions_;
+    const MessageEndpointOptions options_;
+    const LeaseTokens tokens_;
+    LeasedBodies bodies_;
+};
+
+}  // namespace busbar::http

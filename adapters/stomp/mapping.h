@@ -1,0 +1,55 @@
+// STOMP headers and the bus's messages: one table, both directions. No state but the session's
+// temporary queues.
+#pragma once
+
+#include "adapters/stomp/codec.h"
+#include "bus/base/ids.h"
+#include "bus/message/message.h"
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace busbar::stomp {
+
+/// Destination names of one connection. "/temp-queue/X" is private to a connection: X stands for a
+/// name that is unique in the bus. Other connections see that one (in reply-to) and may send to it.
+class TemporaryNames {
+  public:
+    virtual ~TemporaryNames() = default;
+    /// The bus's name of "/temp-queue/`local`", made where it is new. `local` may be a bus name
+    /// itself.
+    virtual Result<std::string> toBus(std::string_view local) = 0;
+    /// The connection's name for a bus name; the bus name itself where it is not its own.
+    virtual std::string_view toLocal(std::string_view busName) const = 0;
+};
+
+/// "/queue/N", "/topic/N", "/temp-queue/N". invalidArgument for anything else.
+Result<Destination> toDestination(std::string_view wire, TemporaryNames& names);
+void appendDestination(std::string& out, const Destination& destination,
+                       const TemporaryNames& names);
+
+/// The message of a SEND frame; takes the body from it. `now` is what delays are counted from.
+Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, WallTime now);
+
+/// The headers of a MESSAGE frame that come from the message, content-length included.
+void appendMessageHeaders(std::string& out, const Message& message, Version version,
+                          const TemporaryNames& names);
+
+/// Decimal, in full, at most `max`.
+Result<std::uint64_t> toNumber(std::string_view header, std::string_view text, std::uint64_t max);
+/// The same with a sign: from `min` to `max`.
+Result<std::int64_t> toSigned(std::string_view header, std::string_view text, std::int64_t min,
+                              std::int64_t max);
+/// "true" or "false".
+Result<bool> toBoolean(std::string_view header, std::string_view text);
+/// Numbers of stored messages, and ranges of them, ascending or not: "4,7,9-12". `countMax` bounds
+/// how many there are in all.
+Result<std::vector<StoredId>> toStoredIds(std::string_view header, std::string_view text,
+                                          std::size_t countMax);
+/// `names` are spellings of one header: the value of the first that the frame has; else nullptr.
+const std::string_view* findSpelling(const Frame& frame,
+                                     std::initializer_list<std::string_view> names);
+
+}  // namespace busbar::stomp

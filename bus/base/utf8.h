@@ -1,0 +1,16 @@
+// UTF-8 (RFC 3629): is it, and how to show what is not.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace busbar {
+
+/// True for well-formed UTF-8: no overlong forms, no surrogates, nothing over U+10FFFF.
+bool isUtf8(std::string_view text);
+
+/// `text` where it is UTF-8, else with '?' for each byte that is not ASCII: what a client sent may
+/// be quoted back to it or to others.
+std::string showable(std::string_view text);
+
+}  // namespace busbar

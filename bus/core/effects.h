@@ -1,0 +1,134 @@
+// What the bus tells adapters, as plain values. Each goes to the session that it names.
+#pragma once
+
+#include "bus/base/ids.h"
+#include "bus/base/result.h"
+#include "bus/core/picture.h"
+#include "bus/message/message.h"
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace busbar {
+
+/// One hand-out of a message.
+struct Delivery {
+    DeliveryId id;  ///< 0 where AckMode::none
+    MessagePtr message;
+    std::uint32_t count = 1;  ///< JMSXDeliveryCount: 1 the first time; JMSRedelivered is count > 1
+    StoredId stored{};        ///< the message's own number: the same at every delivery, for ever
+    std::uint64_t fencingToken = 0;  ///< of the exclusive consumer that this is for; else 0
+    bool firstOfGroup = false;       ///< JMSXGroupFirstForConsumer
+};
+
+/// Answers a command that has no richer answer.
+struct Completed {
+    SessionId session;
+    RequestId request;
+    std::optional<Error> error;
+    std::string value;        ///< Send: the message id
+    std::uint64_t count = 0;  ///< Purge, MoveMessages: how many
+    bool repeated = false;    ///< Send: the dedup id was known; nothing was stored
+};
+
+/// A message for a consumer.
+struct Delivered {
+    SessionId session;
+    ConsumerId consumer;
+    Delivery delivery;
+};
+
+/// Answers Receive; empty where nothing came in time.
+struct Received {
+    SessionId session;
+    RequestId request;
+    std::optional<Error> error;
+    std::vector<Delivery> deliveries;
+};
+
+/// Answers Browse.
+struct Browsed {
+    struct Entry {
+        StoredId id;
+        MessagePtr message;
+        std::uint32_t deliveryCount = 0;  ///< how often it was handed out so far
+        bool held = false;                ///< a consumer has it now
+        WallTime deliverAt{};             ///< not zero: it waits for this time
+    };
+    SessionId session;
+    RequestId request;
+    std::optional<Error> error;
+    std::vector<Entry> entries;
+    bool more = false;
+};
+
+/// Answers Call.
+struct Replied {
+    SessionId session;
+    RequestId request;
+    std::optional<Error> error;
+    MessagePtr reply;
+    bool repeated = false;  ///< an earlier call's reply, collected again
+};
+
+/// Answers TakePicture.
+struct Pictured {
+    SessionId session;
+    RequestId request;
+    std::shared_ptr<const Picture> picture;
+};
+
+/// A consumer was ended by the bus (its queue was deleted).
+struct ConsumerEnded {
+    SessionId session;
+    ConsumerId consumer;
+    Error error;
+};
+
+/// Whether an exclusive consumer (or one beside an exclusive one) is served now. The token of the
+/// active one is above every token that was ever given out, also before a restart, so that what it
+/// writes elsewhere can be told from what a predecessor writes late.
+struct ConsumerChanged {
+    SessionId session;
+    ConsumerId consumer;
+    bool active = false;
+    std::uint64_t fencingToken = 0;
+};
+
+/// A message group that the consumer had is no longer its own, although the consumer is still
+/// there: what comes of the group next goes to another one. Told before that other one gets
+/// anything, and not before what the consumer held of the group was settled.
+struct GroupRevoked {
+    SessionId session;
+    ConsumerId consumer;
+    std::string group;
+};
+
+/// The session's sends wait (blocked) or go on. `text`: which limit, and what clears it. While
+/// blocked the adapter stops reading from its client; what was submitted already is kept.
+struct ProducerBlocked {
+    SessionId session;
+    bool blocked = false;
+    std::string text;
+};
+
+/// The session was ended by the bus. No more effects follow; the adapter closes its connection.
+struct SessionEnded {
+    SessionId session;
+    Error error;
+};
+
+using Effect =
+    std::variant<Completed, Delivered, Received, Browsed, Replied, Pictured, ConsumerEnded,
+                 ConsumerChanged, GroupRevoked, ProducerBlocked, SessionEnded>;
+
+/// Something that an operator should know; not an answer to anybody.
+struct Notice {
+    enum class Level : unsigned char { info, warning, alarm } level = Level::info;
+    std::string subject;  ///< what it is about: a queue's or subscription's name
+    std::string text;
+};
+
+}  // namespace busbar

@@ -1,0 +1,352 @@
+#include "server/daemon.h"
+
+#include "adapters/http/management.h"
+#include "adapters/http/message_endpoints.h"
+#include "adapters/http/operations.h"
+#include "adapters/http/user_sessions.h"
+#include "adapters/soap/provider.h"
+#include "adapters/soap/services.h"
+#include "adapters/transport/transport.h"
+#include "bus/base/log.h"
+#include "bus/loop/core_loop.h"
+#include "bus/security/cached_authenticator.h"
+#include "bus/security/scrypt.h"
+#include "bus/security/user_store.h"
+#include "bus/store/journal/journal.h"
+#include "server/first_user.h"
+#include "server/listeners.h"
+
+#include <atomic>
+#include <thread>
+
+namespace busbar {
+namespace {
+
+constexpr Milliseconds kDrainMax{10'000};
+constexpr Milliseconds kDrainLook{20};
+constexpr std::size_t kWorkers = 2;
+constexpr std::size_t kWorkerTasksMax = 256;
+
+BrokerOptions brokerOptions(const Configuration& c) {
+    BrokerOptions options;
+    options.instance = randomToken(5);  // what the store remembers from its first start wins
+    options.queueDefaults = c.queueDefaults;
+    options.dedupWindow = c.dedupWindow;
+    options.dedupMax = c.dedupMax;
+    options.queuesMax = c.queuesMax;
+    options.temporariesPerSessionMax = c.temporaryQueuesMax;
+    options.memoryMax = c.memoryBytesMax;
+    options.readAheadBytes = c.readAheadBytes;
+    options.unconfirmedMax = c.unconfirmedBytesMax;
+    options.transientSubscriptionBytesMax = c.subscriptionBytesMax;
+    options.groupsMax = c.groupsMax;
+    options.abandoned = c.abandoned;
+    for (const auto& pattern : c.queuePatterns)
+        options.queuePatterns.emplace_back(pattern.name, pattern.options);
+    return options;
+}
+
+soap::Version versionOf(const ServiceConfiguration& c) {
+    return c.providerSoap == "1.2" ? soap::Version::v12 : soap::Version::v11;
+}
+
+Result<soap::ServiceOptions> serviceOptions(const ServiceConfiguration& c) {
+    auto wsdl = soap::Wsdl::load(c.wsdl);
+    if (!wsdl) return Error{wsdl.error().code, "service '" + c.name + "': " + wsdl.error().text};
+    soap::ServiceOptions options;
+    options.name = c.name;
+    options.wsdl = std::move(*wsdl);
+    options.providerVersion = versionOf(c);
+    options.timeout = c.timeout;
+    options.understood = c.understands;
+    return options;
+}
+
+/// Submits what the configuration defines, and says on the log where the bus refuses it.
+class Definitions final : public SessionListener {
+  public:
+    explicit Definitions(BusPort& port) : port_(port), session_(port.newSession(*this)) {
+        port_.submit(OpenSession{session_, {}, "busbar", {}, "internal", {}});
+    }
+    void define(const Configuration& c) {
+        for (const auto& q : c.queues)
+            port_.submit(DefineQueue{session_, RequestId(1), q.name, q.options});
+        for (const auto& s : c.services)
+            port_.submit(DefineService{session_, RequestId(2), s.name});
+    }
+    void onEffect(Effect& effect) override {
+        if (const Error* error = http::errorOf(effect)) log::error("configuration", error->text);
+    }
+    void onEffectsEnd() override {}
+
+  private:
+    BusPort& port_;
+    SessionId session_;
+};
+
+}  // namespace
+
+class Daemon::Impl {
+  public:
+    explicit Impl(Configuration c)
+        : configuration_(std::move(c)),
+          files_(makePosixFileSystem()),
+          sessions_("http"),
+          endpoints_(sessions_, endpointOptions(configuration_)),
+          operations_(
+              sessions_,
+              [this](std::string_view queue) { return optionsOfNewQueue(configuration_, queue); }),
+          management_(sessions_,
+                      {[this] { return ready_.load(); }, [this] { return store_->stats(); },
+                       [this](std::string to, Store::BackupHandler handler) {
+                           backup(std::move(to), std::move(handler));
+                       }}) {}
+
+    ~Impl() {
+        if (store_) store_->close();  // its thread reports to the core loop
+        // What speaks with the bus goes before the bus, the bus before the loops and the store.
+        listeners_.reset();
+        providers_.clear();
+        client_.reset();
+    }
+
+    Result<void> open() {
+        if (auto made = files_->makeDirectory(configuration_.dataDirectory); !made) return made;
+        auto journal = openJournal(*files_, path("journal"), configuration_.journal);
+        if (!journal) return journal.error();
+        store_ = std::move(*journal);
+        makeLoops();
+        if (auto ready = openUsers(); !ready) return ready;
+        core_ =
+            std::make_unique<CoreLoop>(*loops_[0], *store_, clock_, brokerOptions(configuration_));
+        if (auto recovered = recover(); !recovered) return recovered;
+        core_->onStoreFailure([this](const Error& error) { fail("journal", error); });
+        for (auto& loop : loops_) ports_.push_back({loop.get(), &core_->addPort(*loop)});
+        definitions_ = std::make_unique<Definitions>(*ports_[0].bus);
+        definitions_->define(configuration_);
+        if (auto made = makeServices(); !made) return made;
+        endpoints_.install(router_);
+        operations_.install(router_);
+        management_.install(router_);
+        listeners_ = std::make_unique<Listeners>(configuration_, router_, *logins_);
+        if (auto listening = listeners_->open(ports_); !listening) return listening;
+        return writePorts();
+    }
+
+    std::string portsJson() const {
+        std::string out = "{";
+        for (const auto& [name, listener] : listeners_->all()) {
+            if (out.size() > 1) out += ',';
+            out += '"' + name + "\":" + std::to_string(listener->port());
+        }
+        return out + "}";
+    }
+
+    int run() {
+        for (auto& provider : providers_) loops_[0]->post([p = provider.get()] { p->start(); });
+        loops_[0]->post([this] { ready_ = true; });
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 1; i < loops_.size(); ++i)
+            threads.emplace_back([this, i] { loops_[i]->run(); });
+        loops_[0]->run();
+        for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->stop();
+        threads.clear();
+        store_->close();
+        return exitCode_;
+    }
+
+    void stop() {
+        loops_[0]->post([this] { drain(); });
+    }
+
+  private:
+    static http::MessageEndpointOptions endpointOptions(const Configuration& c) {
+        http::MessageEndpointOptions options;
+        options.bodyBytesMax = c.http.bodyBytesMax;
+        options.largeBytesMax = c.largeBodyBytesMax;
+        return options;
+    }
+
+    /// The store is the core loop's.
+    void backup(std::string to, Store::BackupHandler handler) {
+        loops_[0]->post([this, to = std::move(to), handler = std::move(handler)] {
+            log::info("journal", "backup to " + to + " begins");
+            store_->backup(to, [to, handler](double share, const Result<void>* ended) {
+                if (ended && ended->ok()) log::info("journal", "backup to " + to + " is complete");
+                if (ended && !ended->ok())
+                    log::error("journal", "backup to " + to + ": " + ended->error().text);
+                handler(share, ended);
+            });
+        });
+    }
+
+    std::string path(const std::string& name) const {
+        return configuration_.dataDirectory + "/" + name;
+    }
+
+    /// A line each second while the journal is read: silence would look like a hang.
+    Result<void> recover() {
+        SteadyTime said = clock_.now().steady;
+        return core_->recover([this, said](double share) mutable {
+            const SteadyTime now = clock_.now().steady;
+            if (now - said < std::chrono::seconds(1)) return;
+            said = now;
+            log::info("journal", "reading what is stored: " +
+                                     std::to_string(static_cast<int>(share * 100)) + " %");
+        });
+    }
+
+    Result<void> openUsers() {
+        auto users = UserStore::open(*files_, path("users"));
+        if (!users) return users.error();
+        users_ = std::move(*users);
+        for (const auto& user : configuration_.users) {
+            if (auto added = users_->configure(user.name, user.roles, user.passwordHash); !added)
+                return added;
+        }
+        auto first = FirstUser::begin(*users_, *files_, configuration_.adminPassword,
+                                      path("admin.password"), [this](const Error& error) {
+                                          loops_[0]->post([this, error] { fail("users", error); });
+                                      });
+        if (!first) return first.error();
+        firstUser_ = std::move(*first);
+        logins_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
+        return {};
+    }
+
+    void makeLoops() {
+        for (std::uint32_t i = 0; i < configuration_.ioThreads; ++i)
+            loops_.push_back(EventLoop::make());
+    }
+
+    Result<void> makeServices() {
+        for (const auto& c : configuration_.services) {
+            auto options = serviceOptions(c);
+            if (!options) return options.error();
+            auto service = soap::SoapService::make(std::move(*options), sessions_, workers_);
+            if (!service)
+                return Error{service.error().code,
+                             "service '" + c.name + "': " + service.error().text};
+            services_.add(std::move(*service));
+            if (c.provider.empty()) continue;
+            if (!client_) client_ = HttpClient::make(*loops_[0]);
+            soap::ProviderOptions provider;
+            provider.service = c.name;
+            provider.url = c.provider;
+            provider.version = versionOf(c);
+            provider.timeout = c.timeout;
+            provider.concurrency = c.concurrency;
+            providers_.push_back(std::make_unique<soap::HttpProvider>(*ports_[0].bus, *client_,
+                                                                      std::move(provider)));
+        }
+        services_.install(router_, configuration_.http.bodyBytesMax);
+        return {};
+    }
+
+    Result<void> writePorts() {
+        const std::string temporary = path("ports.json.tmp");
+        const std::string text = portsJson() + "\n";
+        {
+            auto file = files_->open(temporary, FileSystem::Mode::create);
+            if (!file) return file.error();
+            if (auto cut = (*file)->truncate(0); !cut) return cut;
+            if (auto written = (*file)->write(0, text); !written) return written;
+        }
+        return files_->rename(temporary, path("ports.json"));
+    }
+
+    // ---- stopping, on the core's loop ----
+
+    void drain() {
+        if (draining_) return;
+        draining_ = true;
+        ready_ = false;
+        log::info("daemon", "stopping: connections get " +
+                                std::to_string(kDrainMax.count() / 1000) + " s to end");
+        for (const auto& [name, listener] : listeners_->all())
+            listener->drain("the bus is stopping");
+        for (auto& provider : providers_) provider->close();
+        drainUntil_ = clock_.now().steady + kDrainMax;
+        lookAgain();
+    }
+
+    void lookAgain() {
+        std::size_t open = 0;
+        for (const auto& [name, listener] : listeners_->all()) open += listener->connections();
+        if (open > 0 && clock_.now().steady < drainUntil_) {
+            loops_[0]->postAfter(kDrainLook, [this] { lookAgain(); });
+            return;
+        }
+        if (open > 0)
+            log::warning("daemon", std::to_string(open) + " connections did not end in time");
+        // One more turn, so that what the last connections gave back is stored too.
+        loops_[0]->postAfter(kDrainLook, [this] { loops_[0]->stop(); });
+    }
+
+    void fail(std::string_view part, const Error& error) {
+        log::error(part, error.text + ". Stopping: mend the cause, then start again");
+        ready_ = false;
+        exitCode_ = 1;
+        loops_[0]->stop();
+    }
+
+    // Destroyed from the last to the first.
+    const Configuration configuration_;
+    SystemClock clock_;
+    std::unique_ptr<FileSystem> files_;
+    std::unique_ptr<Store> store_;
+    std::vector<std::unique_ptr<EventLoop>> loops_;
+    std::unique_ptr<UserStore> users_;  // ends before the loops: its answers are posted there
+    std::unique_ptr<FirstUser> firstUser_;
+    std::unique_ptr<CachedAuthenticator> logins_;
+    std::unique_ptr<CoreLoop> core_;
+    std::vector<LoopPort> ports_;
+    std::unique_ptr<Definitions> definitions_;
+    http::Router router_;
+    http::UserSessions sessions_;
+    WorkerPool workers_{kWorkers, kWorkerTasksMax};
+    soap::SoapServices services_;
+    http::MessageEndpoints endpoints_;
+    http::OperationEndpoints operations_;
+    http::ManagementEndpoints management_;
+    std::unique_ptr<HttpClient> client_;
+    std::vector<std::unique_ptr<soap::HttpProvider>> providers_;
+    std::unique_ptr<Listeners> listeners_;
+    std::atomic<bool> ready_ = false;
+    bool draining_ = false;
+    SteadyTime drainUntil_{};
+    int exitCode_ = 0;
+};
+
+Result<void> Daemon::check(const Configuration& configuration) {
+    for (const auto& c : configuration.services) {
+        auto options = serviceOptions(c);
+        if (!options) return options.error();
+        http::UserSessions sessions("check");
+        WorkerPool workers(kWorkers, kWorkerTasksMax);
+        auto service = soap::SoapService::make(std::move(*options), sessions, workers);
+        if (!service)
+            return Error{service.error().code, "service '" + c.name + "': " + service.error().text};
+    }
+    return {};
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::open(Configuration configuration) {
+    auto impl = std::make_unique<Impl>(std::move(configuration));
+    if (auto opened = impl->open(); !opened) return opened.error();
+    return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::~Daemon() = default;
+std::string Daemon::portsJson() const {
+    return impl_->portsJson();
+}
+int Daemon::run() {
+    return impl_->run();
+}
+void Daemon::stop() {
+    impl_->stop();
+}
+
+}  // namespace busbar

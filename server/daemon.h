@@ -1,0 +1,38 @@
+// The daemon: builds every part, hands each what it needs, runs, and takes it all down in order.
+#pragma once
+
+#include "server/configuration.h"
+
+#include <memory>
+
+namespace busbar {
+
+/// Life: open -> run -> destroy, all on one thread. The only code that names everything.
+class Daemon {
+  public:
+    /// Opens the data directory and recovers the journal (blocks; says on the log how far it is),
+    /// makes the first user where there is none, loads contracts, listens, writes DATA/ports.json.
+    /// On return clients may connect.
+    static Result<std::unique_ptr<Daemon>> open(Configuration configuration);
+    /// Loads what `open` would load without touching the data directory or a port: for --check.
+    static Result<void> check(const Configuration& configuration);
+
+    ~Daemon();
+
+    /// The ports in use as one line of JSON: {"stomp":61613,"amqp":5672,"http":8080}.
+    std::string portsJson() const;
+
+    /// Serves until stop() or until the store fails. Returns the process's exit code.
+    int run();
+
+    /// Any thread, any number of times. Connections are told and get ten seconds to end; then run()
+    /// returns 0.
+    void stop();
+
+  private:
+    class Impl;
+    explicit Daemon(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace busbar

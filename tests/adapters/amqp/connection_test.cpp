@@ -1,0 +1,222 @@
+#include "tests/adapters/amqp/amqp_client.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+using namespace busbar;
+using namespace busbar::test;
+
+class AmqpConnectionTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AmqpConnectionTest);
+    CPPUNIT_TEST(opensWithItsCapabilities);
+    CPPUNIT_TEST(refusesAWrongPassword);
+    CPPUNIT_TEST(offersAnonymousOnlyWhereConfigured);
+    CPPUNIT_TEST(refusesWhoComesWithoutSasl);
+    CPPUNIT_TEST(takesLittleBeforeLogin);
+    CPPUNIT_TEST(closesWithoutLoginInTime);
+    CPPUNIT_TEST(containerIdIsAClientIdOnlyWhereTheClientWantsToBeAlone);
+    CPPUNIT_TEST(aTakenClientIdIsAnInvalidContainerId);
+    CPPUNIT_TEST(whatComesBeforeTheSessionIsOpenWaits);
+    CPPUNIT_TEST(pipelinedLoginAndOpenAreFine);
+    CPPUNIT_TEST(sendsHeartbeatsAndCutsOffSilence);
+    CPPUNIT_TEST(drainClosesWithAReason);
+    CPPUNIT_TEST(endedSessionClosesTheConnection);
+    CPPUNIT_TEST(closesItsSessionWhenThePeerGoes);
+    CPPUNIT_TEST(orderlyCloseEndsBoth);
+    CPPUNIT_TEST(garbageEndsTheConnection);
+    CPPUNIT_TEST(linksAreBounded);
+    CPPUNIT_TEST_SUITE_END();
+
+  public:
+    void opensWithItsCapabilities() {
+        AmqpClient c;
+        c.open();
+        const auto offered = amqp::read(pn_connection_remote_offered_capabilities(c.connection()));
+        for (const auto* name : {"ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"})
+            CPPUNIT_ASSERT(amqp::names(offered.item, name));
+        const auto properties = amqp::read(pn_connection_remote_properties(c.connection()));
+        CPPUNIT_ASSERT_EQUAL(std::string("topic://"),
+                             std::string(properties.item.find("topic-prefix").bytes));
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t(64u << 10),
+                             pn_transport_get_remote_max_frame(c.driver.transport()));
+        CPPUNIT_ASSERT((pn_session_state(c.session) & PN_REMOTE_ACTIVE) != 0);
+    }
+
+    void refusesAWrongPassword() {
+        AmqpClient c;
+        c.start("alice", "wrong");
+        CPPUNIT_ASSERT_EQUAL(PN_SASL_AUTH, pn_sasl_outcome(pn_sasl(c.driver.transport())));
+        CPPUNIT_ASSERT(c.host.closed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<OpenSession>());
+    }
+
+    void offersAnonymousOnlyWhereConfigured() {
+        AmqpClient refused;
+        refused.start("");
+        CPPUNIT_ASSERT(refused.failed());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), refused.bus.count<OpenSession>());
+        amqp::Options options;
+        options.anonymous = true;
+        AmqpClient allowed(options);
+        allowed.start("");
+        CPPUNIT_ASSERT_EQUAL(std::string("anonymous"), allowed.bus.take<OpenSession>().user);
+        CPPUNIT_ASSERT_EQUAL(0, allowed.authenticator.checks);
+    }
+
+    void refusesWhoComesWithoutSasl() {
+        AmqpClient c;
+        c.engine->receive(std::string("AMQP\0\1\0\0", 8));
+        c.engine->receive(std::string("\0\0\0\x11\2\0\0\0\0\x53\x10\xc0\4\1\xa1\1x", 17));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<OpenSession>());
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void takesLittleBeforeLogin() {
+        AmqpClient c;
+        std::string frame("AMQP\3\1\0\0", 8);
+        frame += std::string("\0\0\x1f\0\2\1\0\0", 8);
+        c.engine->receive(frame);
+        CPPUNIT_ASSERT(!c.host.closed);
+        c.engine->receive(std::string(9000, 'x'));
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void closesWithoutLoginInTime() {
+        AmqpClient c;
+        CPPUNIT_ASSERT(c.host.wake == c.host.now().steady + c.options.loginTimeout);
+        c.bus.time.advance(c.options.loginTimeout);
+        c.engine->onTick();
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void containerIdIsAClientIdOnlyWhereTheClientWantsToBeAlone() {
+        AmqpClient plain;
+        plain.start();
+        CPPUNIT_ASSERT_EQUAL(std::string(), plain.bus.take<OpenSession>().clientId);
+        AmqpClient alone;
+        pn_connection_set_container(alone.connection(), "me");
+        std::string symbols;
+        amqp::putSymbols(symbols, {"sole-connection-for-container"});
+        amqp::assign(pn_connection_desired_capabilities(alone.connection()), symbols);
+        alone.start();
+        const auto command = alone.bus.take<OpenSession>();
+        CPPUNIT_ASSERT_EQUAL(std::string("me"), command.clientId);
+        CPPUNIT_ASSERT_EQUAL(std::string("alice"), command.user);
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp"), command.protocol);
+    }
+
+    void aTakenClientIdIsAnInvalidContainerId() {
+        AmqpClient c;
+        c.start();
+        c.bus.refuse(c.bus.take<OpenSession>().request, ErrorCode::conflict, "in use");
+        c.run();
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:invalid-field"), c.connectionCondition());
+        const auto properties = amqp::read(pn_connection_remote_properties(c.connection()));
+        CPPUNIT_ASSERT(properties.item.find("amqp:connection-establishment-failed").isTrue());
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void whatComesBeforeTheSessionIsOpenWaits() {
+        AmqpClient c;
+        c.start();
+        pn_link_t* link = c.sender("q");
+        CPPUNIT_ASSERT(!c.remotelyOpen(link));
+        CPPUNIT_ASSERT(!c.engine->wantsInput());
+        c.bus.complete(c.bus.take<OpenSession>().request);
+        c.run();
+        CPPUNIT_ASSERT(c.remotelyOpen(link));
+        CPPUNIT_ASSERT(c.engine->wantsInput());
+    }
+
+    /// Everything at once, and byte by byte.
+    void pipelinedLoginAndOpenAreFine() {
+        const std::string bytes(
+            "AMQP\3\1\0\0"
+            "\0\0\0\x24\2\1\0\0\0\x53\x41\xc0\x17\2\xa3\5PLAIN\xa0\x0d\0alice\0secret"
+            "AMQP\0\1\0\0"
+            "\0\0\0\x11\2\0\0\0\0\x53\x10\xc0\4\1\xa1\1x",
+            69);
+        for (const std::size_t piece : {bytes.size(), std::size_t(1)}) {
+            AmqpClient c;
+            for (std::size_t at = 0; at < bytes.size(); at += piece)
+                c.engine->receive(bytes.substr(at, piece));
+            c.bus.loop.run();
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), c.bus.count<OpenSession>());
+        }
+    }
+
+    void sendsHeartbeatsAndCutsOffSilence() {
+        AmqpClient c;
+        pn_transport_set_idle_timeout(c.driver.transport(), 2000);
+        c.open();
+        CPPUNIT_ASSERT_EQUAL(pn_millis_t(30'000),
+                             pn_transport_get_remote_idle_timeout(c.driver.transport()));
+        c.host.read();
+        const SteadyTime until = c.host.now().steady + c.options.idleTimeout;
+        bool beat = false;
+        while (!c.host.closed && c.host.now().steady <= until) {
+            c.bus.time.advance(Milliseconds(500));
+            c.engine->onTick();
+            beat = beat || !c.host.read().empty();
+        }
+        CPPUNIT_ASSERT(beat);
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void drainClosesWithAReason() {
+        AmqpClient c;
+        c.open();
+        c.engine->onDrain("the bus is stopping");
+        c.run();
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:connection:forced"), c.connectionCondition());
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void endedSessionClosesTheConnection() {
+        AmqpClient c;
+        c.open();
+        SessionEnded over;
+        over.error = {ErrorCode::conflict, "taken over"};
+        c.bus.tell(std::move(over));
+        c.run();
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:resource-locked"), c.connectionCondition());
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void closesItsSessionWhenThePeerGoes() {
+        AmqpClient c;
+        c.open();
+        c.engine->onDisconnect();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), c.bus.closed.size());
+    }
+
+    void orderlyCloseEndsBoth() {
+        AmqpClient c;
+        c.open();
+        pn_connection_close(c.connection());
+        c.run();
+        CPPUNIT_ASSERT((pn_connection_state(c.connection()) & PN_REMOTE_CLOSED) != 0);
+        CPPUNIT_ASSERT(c.host.closed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), c.bus.closed.size());
+    }
+
+    void garbageEndsTheConnection() {
+        AmqpClient c;
+        c.open();
+        c.engine->receive(std::string("\0\0\0\4\2\0\0\0", 8));
+        c.run();
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void linksAreBounded() {
+        amqp::Options options;
+        options.linksMax = 1;
+        AmqpClient c(options);
+        c.open();
+        CPPUNIT_ASSERT(c.remotelyOpen(c.sender("a", "1")));
+        pn_link_t* second = c.sender("b", "2");
+        CPPUNIT_ASSERT(c.remotelyClosed(second));
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:resource-limit-exceeded"), c.condition(second));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AmqpConnectionTest);

@@ -1,0 +1,95 @@
+#include "adapters/http/message_mapping.h"
+#include "tests/adapters/http/http_test_support.h"
+
+namespace busbar::http {
+
+class MappingTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(MappingTest);
+    CPPUNIT_TEST(mapsEveryHeader);
+    CPPUNIT_TEST(tellsTextFromBytes);
+    CPPUNIT_TEST(refusesTextThatIsNotUtf8);
+    CPPUNIT_TEST(refusesBadNames);
+    CPPUNIT_TEST(writesTypedProperties);
+    CPPUNIT_TEST(checksUtf8);
+    CPPUNIT_TEST_SUITE_END();
+
+    static Result<std::shared_ptr<Message>> map(Headers headers, std::string body = "x") {
+        return messageOf(
+            test::makeRequest("POST", "/queues/q/messages", std::move(body), std::move(headers)),
+            Destination::queue("q"), WallTime(Milliseconds(1000)));
+    }
+
+    void mapsEveryHeader() {
+        const auto mapped = map({{"X-Priority", "9"},
+                                 {"X-Persistent", "false"},
+                                 {"X-Expires-Ms", "500"},
+                                 {"X-Correlation-Id", "c"},
+                                 {"X-Reply-To", "topic://t"},
+                                 {"X-Message-Type", "order"},
+                                 {"X-Group-Id", "g"},
+                                 {"X-Property-Colour", "red"},
+                                 {"Idempotency-Key", "k"}});
+        CPPUNIT_ASSERT(mapped.ok());
+        const Message& message = **mapped;
+        CPPUNIT_ASSERT_EQUAL(9, int(message.priority));
+        CPPUNIT_ASSERT(!message.persistent);
+        CPPUNIT_ASSERT(message.expiration == WallTime(Milliseconds(1500)));
+        CPPUNIT_ASSERT_EQUAL(std::string("c"), message.correlationId);
+        CPPUNIT_ASSERT(message.replyTo == Destination::topic("t"));
+        CPPUNIT_ASSERT_EQUAL(std::string("order"), message.type);
+        CPPUNIT_ASSERT_EQUAL(std::string("g"), message.groupId);
+        CPPUNIT_ASSERT_EQUAL(std::string("k"), message.dedupId);
+        CPPUNIT_ASSERT_EQUAL(std::string("red"), toText(*message.properties.find("Colour")));
+    }
+    void tellsTextFromBytes() {
+        for (const std::string type :
+             {"text/plain", "application/json", "application/xml",
+              "application/soap+xml; action=\"a\"", "APPLICATION/JSON; charset=UTF-8"}) {
+            CPPUNIT_ASSERT_MESSAGE(type,
+                                   (*map({{"Content-Type", type}}))->bodyKind == BodyKind::text);
+        }
+        CPPUNIT_ASSERT((*map({}))->bodyKind == BodyKind::bytes);
+        CPPUNIT_ASSERT((*map({{"Content-Type", "image/png"}}))->bodyKind == BodyKind::bytes);
+        CPPUNIT_ASSERT(
+            (*map({{"Content-Type", "text/plain; charset=iso-8859-1"}}, "\xe4"))->bodyKind ==
+            BodyKind::bytes);
+    }
+    void refusesTextThatIsNotUtf8() {
+        CPPUNIT_ASSERT(map({{"Content-Type", "text/plain"}}, "\xe4").error().code ==
+                       ErrorCode::malformed);
+    }
+    void refusesBadNames() {
+        CPPUNIT_ASSERT(!map({{"X-Property-1x", "v"}}));
+        CPPUNIT_ASSERT(!map({{"X-Property-", "v"}}));
+        CPPUNIT_ASSERT(!map({{"X-Reply-To", "queue://"}}));
+    }
+    void writesTypedProperties() {
+        Message message;
+        message.properties.append("i", std::int32_t(-3));
+        message.properties.append("d", 1.5);
+        message.properties.append("b", true);
+        message.properties.append("n", std::monostate{});
+        message.bodyKind = BodyKind::bytes;
+        message.body = Buffer::of("\xff");
+        JsonWriter json;
+        writeMessage(json, message, [](JsonWriter&) {});
+        const auto text = json.take();
+        assertContains(text, "\"i\":{\"type\":\"int\",\"value\":-3}");
+        assertContains(text, "\"d\":{\"type\":\"double\",\"value\":1.5}");
+        assertContains(text, "\"n\":{\"type\":\"null\",\"value\":null}");
+        assertContains(text, "\"body\":\"/w==\",\"bodyEncoding\":\"base64\"");
+    }
+    void checksUtf8() {
+        for (const char* good :
+             {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
+            CPPUNIT_ASSERT_MESSAGE(good, isUtf8(good));
+        }
+        for (const char* bad : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
+                                "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xe2\x82", "a\xff"}) {
+            CPPUNIT_ASSERT(!isUtf8(bad));
+        }
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(MappingTest);
+
+}  // namespace busbar::http

@@ -1,0 +1,178 @@
+#include "adapters/stomp/mapping.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <fstream>
+#include <iterator>
+
+using namespace busbar;
+using namespace busbar::stomp;
+using namespace std::string_literals;
+
+namespace {
+
+struct NoNames final : TemporaryNames {
+    Result<std::string> toBus(std::string_view local) override {
+        return "bus." + std::string(local);
+    }
+    std::string_view toLocal(std::string_view busName) const override { return busName; }
+};
+
+std::string file(const std::string& name) {
+    std::ifstream in(std::string(BUSBAR_GOLDEN_DIR) + "/" + name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Result<std::shared_ptr<Message>> read(const std::string& frameBytes) {
+    Parser parser({16'384, 128, 1u << 20});
+    std::string_view input = frameBytes;
+    auto frame = parser.next(input);
+    if (!frame) return frame.error();
+    NoNames names;
+    return toMessage(**frame, names, WallTime(Milliseconds(1'000'000)));
+}
+
+}  // namespace
+
+class MappingTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(MappingTest);
+    CPPUNIT_TEST(readsEveryHeaderOfTheGoldenSend);
+    CPPUNIT_TEST(writesTheGoldenMessage);
+    CPPUNIT_TEST(propertiesComeBackAsTheyWere);
+    CPPUNIT_TEST(tellsTextFromBytesAsActiveMqDoes);
+    CPPUNIT_TEST(clientCannotSetWhatTheBusSets);
+    CPPUNIT_TEST(foreignPropertyCannotChangeTheFraming);
+    CPPUNIT_TEST(readsDelaysAndTimesOfDelivery);
+    CPPUNIT_TEST(refusesRepeatedDelivery);
+    CPPUNIT_TEST(groupsCanBeClosed);
+    CPPUNIT_TEST(readsListsOfStoredIds);
+    CPPUNIT_TEST_SUITE_END();
+
+  public:
+    void readsEveryHeaderOfTheGoldenSend() {
+        const auto result = read(file("send.frame"));
+        CPPUNIT_ASSERT_MESSAGE(result.ok() ? "" : result.error().text, result.ok());
+        const Message& m = **result;
+        CPPUNIT_ASSERT(m.destination == Destination::queue("orders.eu/new ones"));
+        CPPUNIT_ASSERT(m.persistent);
+        CPPUNIT_ASSERT_EQUAL(9, static_cast<int>(m.priority));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(1'800'000'000'000),
+                             m.expiration.time_since_epoch().count());
+        CPPUNIT_ASSERT_EQUAL("c:1"s, m.correlationId);
+        CPPUNIT_ASSERT((*m.replyTo == Destination{DestinationKind::temporaryQueue, "bus.answers"}));
+        CPPUNIT_ASSERT_EQUAL("order"s, m.type);
+        CPPUNIT_ASSERT_EQUAL("g1"s, m.groupId);
+        CPPUNIT_ASSERT_EQUAL(3, m.groupSequence);
+        CPPUNIT_ASSERT_EQUAL("d-1"s, m.dedupId);
+        CPPUNIT_ASSERT_EQUAL("application/json"s, m.contentType);
+        CPPUNIT_ASSERT(m.bodyKind == BodyKind::text);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), m.properties.size());
+        CPPUNIT_ASSERT_EQUAL("line one\nline two"s, toText(*m.properties.find("note")));
+        CPPUNIT_ASSERT_EQUAL("{\"a\":1}"s, std::string(m.body.view()));
+    }
+
+    void writesTheGoldenMessage() {
+        auto message = *read(file("send.frame"));
+        message->id = "ID:busbar-1";
+        message->userId = "alice";
+        message->timestamp = WallTime(Milliseconds(1'700'000'000'000));
+        std::string out = "MESSAGE\n";
+        appendMessageHeaders(out, *message, Version::v12, NoNames());
+        out += "\n" + std::string(message->body.view()) + "\0"s;
+        CPPUNIT_ASSERT_EQUAL(file("message.frame"), out);
+    }
+
+    void propertiesComeBackAsTheyWere() {
+        auto message = *read("SEND\ndestination:/topic/t\nb\\ck:v\\n\\\\\nempty:\n\nx\0"s);
+        std::string out = "SEND\n";
+        appendMessageHeaders(out, *message, Version::v12, NoNames());
+        const auto again = read(out + "\nx\0"s);
+        CPPUNIT_ASSERT(again.ok());
+        CPPUNIT_ASSERT((*again)->properties == message->properties);
+        CPPUNIT_ASSERT((*again)->destination == message->destination);
+        CPPUNIT_ASSERT_EQUAL(message->persistent, (*again)->persistent);
+    }
+
+    void tellsTextFromBytesAsActiveMqDoes() {
+        const auto kind = [](const std::string& headers, const std::string& body = "x") {
+            return (*read("SEND\ndestination:/queue/a\n" + headers + "\n" + body + "\0"s))
+                ->bodyKind;
+        };
+        CPPUNIT_ASSERT(kind("") == BodyKind::text);
+        CPPUNIT_ASSERT(kind("content-length:1\n") == BodyKind::bytes);
+        CPPUNIT_ASSERT(kind("content-length:1\ncontent-type:text/plain\n") == BodyKind::text);
+        CPPUNIT_ASSERT(kind("content-type:application/octet-stream\n") == BodyKind::bytes);
+        CPPUNIT_ASSERT(kind("", "\xff\xfe") == BodyKind::bytes);
+        CPPUNIT_ASSERT(kind("", "\xe2\x82\xac") == BodyKind::text);
+        CPPUNIT_ASSERT(kind("", "\xed\xa0\x80") == BodyKind::bytes);
+    }
+
+    void clientCannotSetWhatTheBusSets() {
+        const auto message = *read(
+            "SEND\ndestination:/queue/a\nmessage-id:mine\ntimestamp:5\nJMSXUserID:root\nredelivered:true\n\nx\0"s);
+        CPPUNIT_ASSERT(message->id.empty() && message->userId.empty() &&
+                       message->properties.empty());
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(0), message->timestamp.time_since_epoch().count());
+    }
+
+    void foreignPropertyCannotChangeTheFraming() {
+        Message message;
+        message.body = Buffer::copyOf("abc");
+        message.properties.set("content-length", std::string("1"));
+        message.properties.set("n", std::int32_t(42));
+        std::string out;
+        appendMessageHeaders(out, message, Version::v12, NoNames());
+        CPPUNIT_ASSERT(out.find("content-length:3\n") < out.find("content-length:1\n"));
+        CPPUNIT_ASSERT(out.find("n:42\n") != out.npos);
+    }
+
+    void readsDelaysAndTimesOfDelivery() {
+        const auto at = [](const std::string& header) {
+            const auto message = read("SEND\ndestination:/queue/a\n" + header + "\n\nx\0"s);
+            return message ? (*message)->deliverAt.time_since_epoch().count() : -1;
+        };
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(1'005'000), at("AMQ_SCHEDULED_DELAY:5000"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(1'000'250), at("x-delay:250"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(0), at("AMQ_SCHEDULED_DELAY:0"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(1'800'000'000'000), at("deliver-at:1800000000000"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(77), at("AMQ_SCHEDULED_TIME:77"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(-1), at("AMQ_SCHEDULED_DELAY:-1"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(-1), at("deliver-at:tomorrow"));
+        auto message = *read("SEND\ndestination:/queue/a\ndeliver-at:1800000000000\n\nx\0"s);
+        std::string out;
+        appendMessageHeaders(out, *message, Version::v12, NoNames());
+        CPPUNIT_ASSERT(out.find("deliver-at:1800000000000\n") != out.npos);
+        CPPUNIT_ASSERT(message->properties.empty());
+    }
+
+    void refusesRepeatedDelivery() {
+        for (const std::string header :
+             {"AMQ_SCHEDULED_PERIOD:1", "AMQ_SCHEDULED_REPEAT:2", "AMQ_SCHEDULED_CRON:* * * * *"}) {
+            const auto result = read("SEND\ndestination:/queue/a\n" + header + "\n\nx\0"s);
+            CPPUNIT_ASSERT_MESSAGE(header, !result);
+            CPPUNIT_ASSERT(result.error().code == ErrorCode::unsupported);
+        }
+    }
+
+    void groupsCanBeClosed() {
+        const auto message =
+            *read("SEND\ndestination:/queue/a\nJMSXGroupID:g\nJMSXGroupSeq:-1\n\nx\0"s);
+        CPPUNIT_ASSERT_EQUAL(-1, message->groupSequence);
+        std::string out;
+        appendMessageHeaders(out, *message, Version::v12, NoNames());
+        CPPUNIT_ASSERT(out.find("JMSXGroupID:g\nJMSXGroupSeq:-1\n") != out.npos);
+    }
+
+    void readsListsOfStoredIds() {
+        const auto ids = toStoredIds("processed", "4,7-9,2", 5);
+        CPPUNIT_ASSERT(ids.ok());
+        CPPUNIT_ASSERT(
+            (*ids == std::vector{StoredId(4), StoredId(7), StoredId(8), StoredId(9), StoredId(2)}));
+        CPPUNIT_ASSERT(toStoredIds("processed", "", 5)->empty());
+        for (const std::string bad :
+             {"0", "x", "3-", "-3", "5-4", "1,,2", "1-6", "1,2-6", "1-18446744073709551615"}) {
+            CPPUNIT_ASSERT_MESSAGE(bad, !toStoredIds("processed", bad, 5));
+        }
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(MappingTest);

@@ -1,0 +1,47 @@
+// Lease tokens, JSON bodies, query values and header values: whatever comes, no crash, and nothing
+// forged is accepted.
+#include "adapters/http/json.h"
+#include "adapters/http/lease_token.h"
+#include "adapters/http/message_mapping.h"
+#include "adapters/http/parameters.h"
+#include "adapters/http/queue_options.h"
+
+#include <cstdint>
+#include <cstdlib>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace busbar;
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    static const http::LeaseTokens tokens;
+    if (tokens.read("q", text)) std::abort();
+    (void)http::readFlatObject(text);
+    (void)http::readFlatObjects(text, 100);
+    if (const auto fields = http::readFlatObject(text)) {
+        if (const auto options = http::readQueueOptions(*fields, {})) {
+            http::JsonWriter json;
+            json.beginObject();
+            http::writeQueueOptions(json, *options);
+            json.endObject();
+            const auto again = http::readFlatObject(json.take());
+            if (!again || http::readQueueOptions(*again, {}).value() != *options) std::abort();
+        }
+    }
+    if (const auto ids = http::storedIdsOf("ids", text); ids && ids->size() > 10'000) std::abort();
+    (void)http::durationOf("wait", text, Milliseconds(0), Milliseconds(60'000));
+    (void)http::destinationOf("to", text);
+    http::Request request;
+    request.headers = {{"X-Property-" + text.substr(0, 20), text},
+                       {"X-Priority", text},
+                       {"X-Reply-To", text},
+                       {"X-Delay-Ms", text},
+                       {"X-Deliver-At", text},
+                       {"X-Group-Seq", text},
+                       {"Content-Type", text.substr(0, size / 2)}};
+    request.body = Buffer::copyOf(text);
+    if (const auto message = http::messageOf(request, Destination::queue("q"), WallTime{})) {
+        http::JsonWriter json;
+        http::writeMessage(json, **message, [](http::JsonWriter&) {});
+        if (!isUtf8(json.take())) std::abort();
+    }
+    return 0;
+}

@@ -1,0 +1,142 @@
+import static javax.jms.Session.AUTO_ACKNOWLEDGE;
+
+import javax.jms.Connection;
+import javax.jms.DeliveryMode;
+import javax.jms.Message;
+import javax.jms.MessageConsumer;
+import javax.jms.MessageProducer;
+import javax.jms.Queue;
+import javax.jms.Session;
+import org.apache.activemq.ActiveMQConnectionFactory;
+import org.apache.activemq.ScheduledMessage;
+
+/** Sending: priorities, time to live, delays, several destinations; and logging in. */
+final class ProducerCases {
+    private final Catalogue c;
+
+    ProducerCases(Catalogue catalogue) {
+        c = catalogue;
+        c.add("priorities", this::priorities);
+        c.add("timeToLive", this::timeToLive);
+        c.add("delay", this::delay);
+        c.add("compositeSend", this::compositeSend);
+        c.add("asyncSend", () -> many("?jms.useAsyncSend=true", DeliveryMode.PERSISTENT));
+        c.add("windowedSend", () -> many("?jms.useAsyncSend=true&jms.producerWindowSize=20000", DeliveryMode.PERSISTENT));
+        c.add("nonPersistent", () -> many("", DeliveryMode.NON_PERSISTENT));
+        c.add("anonymousProducer", this::anonymousProducer);
+        c.add("wrongPassword", () -> login("wrong"));
+        c.add("noPassword", () -> login(null));
+        c.add("badName", this::badName);
+        c.add("toAdvisory", this::toAdvisory);
+        c.add("keepAlive", this::keepAlive);
+    }
+
+    private Session session() throws Exception {
+        return c.connect().createSession(false, AUTO_ACKNOWLEDGE);
+    }
+
+    private String priorities() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageProducer producer = session.createProducer(queue);
+        for (int priority : new int[] {1, 9, 4, 9, 0})
+            producer.send(session.createTextMessage("" + priority), DeliveryMode.PERSISTENT, priority, 0);
+        return Catalogue.texts(session.createConsumer(queue), 5);
+    }
+
+    private String timeToLive() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageProducer producer = session.createProducer(queue);
+        producer.setTimeToLive(50);
+        producer.send(session.createTextMessage("late"));
+        producer.setTimeToLive(60_000);
+        producer.send(session.createTextMessage("in time"));
+        Thread.sleep(150);
+        MessageConsumer consumer = session.createConsumer(queue);
+        String got = Catalogue.text(consumer);
+        Catalogue.nothing(consumer);
+        return got;
+    }
+
+    private String delay() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageConsumer consumer = session.createConsumer(queue);
+        Message message = session.createTextMessage("later");
+        message.setLongProperty(ScheduledMessage.AMQ_SCHEDULED_DELAY, 700);
+        long sent = System.nanoTime();
+        session.createProducer(queue).send(message);
+        Catalogue.same("later", Catalogue.text(consumer), "text");
+        long ms = (System.nanoTime() - sent) / 1_000_000;
+        Catalogue.check(ms >= 690, "not before its time: " + ms);
+        return "later";
+    }
+
+    private String compositeSend() throws Exception {
+        Session session = session();
+        String a = c.fresh("a"), b = c.fresh("b"), t = c.fresh("t");
+        MessageConsumer topic = session.createConsumer(session.createTopic(t));
+        Catalogue.send(session, session.createQueue(a + "," + b + ",topic://" + t), "x");
+        Message got = Catalogue.next(session.createConsumer(session.createQueue(a)));
+        Catalogue.same(session.createQueue(a), got.getJMSDestination(), "destination");
+        return Catalogue.text(session.createConsumer(session.createQueue(b))) + Catalogue.text(topic);
+    }
+
+    private String many(String options, int mode) throws Exception {
+        Session session = c.connect(options).createSession(false, AUTO_ACKNOWLEDGE);
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageProducer producer = session.createProducer(queue);
+        for (int i = 0; i < 1000; ++i)
+            producer.send(session.createTextMessage("" + i), mode, 4, 0);
+        MessageConsumer consumer = session.createConsumer(queue);
+        for (int i = 0; i < 1000; ++i) Catalogue.same("" + i, Catalogue.text(consumer), "in order");
+        Catalogue.nothing(consumer);
+        return "1000";
+    }
+
+    private String anonymousProducer() throws Exception {
+        Session session = session();
+        Queue a = session.createQueue(c.fresh("a")), b = session.createQueue(c.fresh("b"));
+        MessageProducer producer = session.createProducer(null);
+        producer.send(a, session.createTextMessage("a"));
+        producer.send(b, session.createTextMessage("b"));
+        return Catalogue.text(session.createConsumer(a)) + Catalogue.text(session.createConsumer(b));
+    }
+
+    private String login(String password) throws Exception {
+        return Catalogue.refused(() -> {
+            Connection connection = new ActiveMQConnectionFactory(c.user, password, c.url).createConnection();
+            try {
+                connection.start();
+            } finally {
+                connection.close();
+            }
+            return "";
+        });
+    }
+
+    private String badName() throws Exception {
+        Session session = session();
+        return Catalogue.refused(() -> { Catalogue.send(session, session.createQueue("x".repeat(300)), "x"); return ""; });
+    }
+
+    private String toAdvisory() throws Exception {
+        Session session = session();
+        return Catalogue.refused(() -> {
+            Catalogue.send(session, session.createTopic("ActiveMQ.Advisory.TempQueue"), "x");
+            return "";
+        });
+    }
+
+    /** A connection that has nothing to say stays. */
+    private String keepAlive() throws Exception {
+        Session session = c.connect("?wireFormat.maxInactivityDuration=400&wireFormat.maxInactivityDurationInitalDelay=400")
+            .createSession(false, AUTO_ACKNOWLEDGE);
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageConsumer consumer = session.createConsumer(queue);
+        Thread.sleep(2000);
+        Catalogue.send(session, queue, "still here");
+        return Catalogue.text(consumer);
+    }
+}
