@@ -5,7 +5,8 @@
 // nest without end. So one place holds every switch. Whatever comes through here: no DOCTYPE
 // (refused, so no entity but the five predefined ones), no processing instruction beside the XML
 // declaration, no access to file or network ever (xsi:schemaLocation included), bounded bytes,
-// depth and attributes. Nothing outside this folder includes Xerces-C.
+// depth and attributes. Nothing outside this folder includes Xerces-C, and the program does not
+// link it: a module that holds it (busbar-xml.so) is loaded by the first SchemaSet.
 #pragma once
 
 #include "bus/base/result.h"
@@ -19,17 +20,6 @@
 #include <vector>
 
 namespace busbar::xml {
-
-/// Keeps Xerces initialised. Everything here that needs it holds one, so that a daemon without XML
-/// work never pays for it (about 3 ms and 5 MiB). Sets XERCES_DISABLE_DTD=1 first unless `main`
-/// did. Any thread; blocks for milliseconds where it is the first.
-class XmlRuntime {
-  public:
-    XmlRuntime();
-    ~XmlRuntime();
-    XmlRuntime(const XmlRuntime&) : XmlRuntime() {}
-    XmlRuntime& operator=(const XmlRuntime&) { return *this; }
-};
 
 /// What a document may cost. Over a limit: tooLarge, with line and column where there is one.
 struct Limits {
@@ -61,13 +51,17 @@ std::optional<std::string_view> schemaText(std::string_view name);
 /// stays as it is.
 std::string resolveLocation(std::string_view base, std::string_view location);
 
+class Grammars;
+class Checker;
+
 /// Compiled schemas: shared, immutable, any thread.
 class SchemaSet {
   public:
     /// Compiles all of `sources`. Documents of one namespace are joined; xs:import finds its
     /// namespace in the set with or without schemaLocation, xs:include finds its document by name;
     /// the xml: namespace is built in. malformed with document, line, column and reason where a
-    /// schema is wrong or something is missing. Takes milliseconds for each; blocks on nothing.
+    /// schema is wrong or something is missing; unavailable where the module cannot be loaded.
+    /// Takes milliseconds for each; blocks on nothing but, the first time, on the module's file.
     static Result<std::shared_ptr<const SchemaSet>> build(std::vector<Source> sources);
 
     ~SchemaSet();
@@ -76,9 +70,8 @@ class SchemaSet {
 
   private:
     friend class Validator;
-    class Impl;
-    explicit SchemaSet(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit SchemaSet(std::shared_ptr<const Grammars> grammars);
+    std::shared_ptr<const Grammars> grammars_;
 };
 
 /// An element of a small document that was read whole (configuration files). Attributes that the
@@ -100,7 +93,7 @@ struct Element {
 /// much as checking a document).
 class Validator {
   public:
-    Validator(std::shared_ptr<const SchemaSet> schemas, Limits limits);
+    Validator(const std::shared_ptr<const SchemaSet>& schemas, Limits limits);
     ~Validator();
     Validator(const Validator&) = delete;
     Validator& operator=(const Validator&) = delete;
@@ -114,8 +107,7 @@ class Validator {
     Result<Element> read(std::string_view bytes) const;
 
   private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<Checker> checker_;
 };
 
 }  // namespace busbar::xml

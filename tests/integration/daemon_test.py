@@ -3,6 +3,7 @@ import base64
 import http.client
 import json
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -83,6 +84,18 @@ class DaemonTest(unittest.TestCase):
         self.assertIn("stomp.port", unknown.stderr)
         self.assertEqual(2, run_daemon("--what").returncode)
         self.assertEqual(0, run_daemon("--help").returncode)
+
+    def test_a_missing_xml_module_is_named(self):
+        with tempfile.TemporaryDirectory() as directory:
+            alone = shutil.copy(BUSBARD, directory)
+            file = f"{directory}/busbar.xml"
+            with open(file, "w", encoding="utf-8") as out:
+                out.write('<busbar xmlns="urn:busbar:configuration"/>\n')
+            told = subprocess.run([alone, "--config", file, "--check"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(1, told.returncode)
+            self.assertIn("busbar-xml.so", told.stderr)
+            without = subprocess.run([alone, "--check"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(0, without.returncode, without.stderr)
 
     def test_the_first_start_makes_an_admin_with_a_random_password(self):
         bus = Bus()

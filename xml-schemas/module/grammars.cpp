@@ -2,8 +2,8 @@
 // but a WSDL may hold several schemas of one namespace and imports without a location. So each
 // namespace gets a small schema of ours that includes all its documents ("ns/N"), one schema
 // imports all of those ("all"), and that one is loaded.
-#include "xml-schemas/schema_impl.h"
-#include "xml-schemas/xerces_text.h"
+#include "xml-schemas/module/xerces_grammars.h"
+#include "xml-schemas/module/xerces_text.h"
 
 #include <pugixml.hpp>
 #include <xercesc/framework/MemBufInputSource.hpp>
@@ -242,18 +242,15 @@ void load(xercesc::XMLGrammarPool* pool, const Catalogue& catalogue, Loader& loa
 
 }  // namespace
 
-SchemaSet::SchemaSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-SchemaSet::~SchemaSet() = default;
-
-Result<std::shared_ptr<const SchemaSet>> SchemaSet::build(std::vector<Source> sources) {
-    const XmlRuntime runtime;
+Result<std::shared_ptr<const Grammars>> compileGrammars(std::vector<Source> sources) {
+    const XercesRuntime runtime;
     Catalogue catalogue;
     if (auto added = catalogue.add(std::move(sources)); !added) return added.error();
-    auto impl = std::make_unique<Impl>();
+    auto grammars = std::make_shared<XercesGrammars>();
     Loader loader(catalogue);
     try {
-        load(impl->pool(), catalogue, loader);
-        if (!loader.firstError()) impl->pool()->lockPool();
+        load(grammars->pool(), catalogue, loader);
+        if (!loader.firstError()) grammars->pool()->lockPool();
     } catch (const xercesc::OutOfMemoryException&) {
         loader.fail("out of memory while compiling schemas");
     } catch (const xercesc::XMLException& e) {
@@ -262,7 +259,7 @@ Result<std::shared_ptr<const SchemaSet>> SchemaSet::build(std::vector<Source> so
         loader.fail("schema set: " + toUtf8(e.getMessage()));
     }
     if (loader.firstError()) return *loader.firstError();
-    return std::shared_ptr<const SchemaSet>(new SchemaSet(std::move(impl)));
+    return std::shared_ptr<const Grammars>(std::move(grammars));
 }
 
 }  // namespace busbar::xml

@@ -1,4 +1,4 @@
-#include "xml-schemas/xml.h"
+#include "xml-schemas/module/xerces_runtime.h"
 
 #include <xercesc/util/PlatformUtils.hpp>
 
@@ -16,13 +16,14 @@ std::mutex& initialisation() {
 
 }  // namespace
 
-XmlRuntime::XmlRuntime() {
+XercesRuntime::XercesRuntime() {
     const std::lock_guard lock(initialisation());
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): `main` has set it; only tests reach this without
     ::setenv("XERCES_DISABLE_DTD", "1", 0);
     xercesc::XMLPlatformUtils::Initialize();
 }
 
-XmlRuntime::~XmlRuntime() {
+XercesRuntime::~XercesRuntime() {
     const std::lock_guard lock(initialisation());
     xercesc::XMLPlatformUtils::Terminate();
 }

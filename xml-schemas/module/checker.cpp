@@ -1,5 +1,5 @@
-#include "xml-schemas/schema_impl.h"
-#include "xml-schemas/xerces_text.h"
+#include "xml-schemas/module/xerces_grammars.h"
+#include "xml-schemas/module/xerces_text.h"
 
 #include <xercesc/framework/MemBufInputSource.hpp>
 #include <xercesc/parsers/SAX2XMLReaderImpl.hpp>
@@ -218,21 +218,12 @@ class Parser {
     std::unique_ptr<xercesc::SAX2XMLReaderImpl> reader_;
 };
 
-}  // namespace
-
-const std::string* Element::find(std::string_view attribute) const {
-    for (const auto& [key, value] : attributes) {
-        if (key == attribute) return &value;
-    }
-    return nullptr;
-}
-
-class Validator::Impl {
+class XercesChecker final : public Checker {
   public:
-    Impl(std::shared_ptr<const SchemaSet> schemas, Limits limits)
-        : schemas_(std::move(schemas)), limits_(limits) {}
+    XercesChecker(std::shared_ptr<const Grammars> grammars, Limits limits)
+        : grammars_(std::move(grammars)), limits_(limits) {}
 
-    Result<void> run(std::string_view bytes, std::string_view charset, Element* tree) {
+    Result<void> check(std::string_view bytes, std::string_view charset, Element* tree) override {
         if (bytes.size() > limits_.bytesMax) {
             return {ErrorCode::tooLarge, "the document has " + std::to_string(bytes.size()) +
                                              " bytes, at most " + std::to_string(limits_.bytesMax) +
@@ -264,32 +255,25 @@ class Validator::Impl {
                 return parser;
             }
         }
-        return std::make_unique<Parser>(schemas_->impl_->pool(), limits_);
+        return std::make_unique<Parser>(static_cast<const XercesGrammars&>(*grammars_).pool(),
+                                        limits_);
     }
     void giveBack(std::unique_ptr<Parser> parser) {
         const std::lock_guard lock(mutex_);
         idle_.push_back(std::move(parser));
     }
 
-    XmlRuntime runtime_;  // first: the parsers need it alive
-    std::shared_ptr<const SchemaSet> schemas_;
+    XercesRuntime runtime_;  // first: the parsers need it alive
+    const std::shared_ptr<const Grammars> grammars_;
     const Limits limits_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Parser>> idle_;
 };
 
-Validator::Validator(std::shared_ptr<const SchemaSet> schemas, Limits limits)
-    : impl_(std::make_unique<Impl>(std::move(schemas), limits)) {}
-Validator::~Validator() = default;
+}  // namespace
 
-Result<void> Validator::validate(std::string_view bytes, std::string_view charset) const {
-    return impl_->run(bytes, charset, nullptr);
-}
-
-Result<Element> Validator::read(std::string_view bytes) const {
-    Element root;
-    if (auto done = impl_->run(bytes, {}, &root); !done) return done.error();
-    return root;
+std::unique_ptr<Checker> makeChecker(std::shared_ptr<const Grammars> grammars, Limits limits) {
+    return std::make_unique<XercesChecker>(std::move(grammars), limits);
 }
 
 }  // namespace busbar::xml
