@@ -29,6 +29,7 @@ int signalDescriptor() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }

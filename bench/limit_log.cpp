@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 namespace busbar::bench {
 namespace {
@@ -46,7 +47,9 @@ Result<std::unique_ptr<LimitLog>> LimitLog::open(const std::string& directory,
                                                  std::size_t fileBytes) {
     const std::string path = directory + "/limit.log";
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) return Error{ErrorCode::storageFailed, path + ": " + std::strerror(errno)};
+    if (file < 0)
+        return Error{ErrorCode::storageFailed,
+                     path + ": " + std::generic_category().message(errno)};
     const std::string zeros(1 << 20, '\0');
     bool good = true;
     for (std::size_t at = 0; at < fileBytes && good; at += zeros.size()) {

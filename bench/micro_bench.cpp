@@ -45,7 +45,7 @@ std::shared_ptr<const Selector> parsed(const std::string& text) {
     auto selector = Selector::parse(text);
     if (!selector) {
         std::fprintf(stderr, "%s\n", selector.error().text.c_str());
-        std::exit(1);
+        std::abort();
     }
     return *selector;
 }
@@ -111,6 +111,7 @@ void topicTree() {
     const std::string more = ",\"subscriptions\":100000";
     std::vector<std::string> topics;
     std::mt19937_64 random(1);
+    topics.reserve(100'000);
     for (int i = 0; i < 100'000; ++i) topics.push_back(topicOf(random() % 200'000));
     report("tree, one hot topic",
            nanoseconds(100'000, [&](std::size_t) { use(tree.match(topics[0])); }),

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <system_error>
 
 namespace busbar::bench {
 namespace {
@@ -46,9 +47,9 @@ Result<std::unique_ptr<Stream>> Stream::connectTo(const std::string& host, std::
         return Error{ErrorCode::invalidArgument, "not an IPv4 address: " + host};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return Error{ErrorCode::limitReached, std::string("socket: ") + std::strerror(errno)};
+        return Error{ErrorCode::limitReached, "socket: " + std::generic_category().message(errno)};
     if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        const std::string text = std::strerror(errno);
+        const std::string text = std::generic_category().message(errno);
         close(fd);
         return Error{ErrorCode::unavailable,
                      "connect to " + host + ":" + std::to_string(port) + ": " + text};

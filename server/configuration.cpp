@@ -64,9 +64,9 @@ class Reader {
     Result<void> read(const xml::Element& root) {
         if (auto done = readValues(root, ""); !done) return done;
         for (const auto& section : root.children) {
-            const bool list =
-                section.name == "queues" || section.name == "services" || section.name == "users";
-            if (list) continue;
+            if (section.name == "permissions")
+                into_.permissions.clear();  // instead of the defaults
+            if (isList(section.name)) continue;
             if (auto done = readValues(section, section.name + "."); !done) return done;
         }
         for (const auto& section :
@@ -79,6 +79,11 @@ class Reader {
     }
 
   private:
+    static bool isList(std::string_view section) {
+        return section == "queues" || section == "services" || section == "users" ||
+               section == "permissions";
+    }
+
     Error at(const xml::Element& element, const std::string& text) const {
         return {ErrorCode::invalidArgument, name_ + ": line " + std::to_string(element.line) +
                                                 ", column " + std::to_string(element.column) +
@@ -98,6 +103,7 @@ class Reader {
     Result<void> readItem(const xml::Element& item) {
         if (item.name == "queue") return readQueue(item);
         if (item.name == "service") return readService(item);
+        if (item.name == "allow") return readPermission(item);
         UserConfiguration user{*item.find("name"), *item.find("password-hash"), {}};
         std::istringstream roles(*item.find("roles"));
         for (std::string role; roles >> role;) user.roles.push_back(role);
@@ -121,6 +127,35 @@ class Reader {
         }
         (exact ? into_.queues : into_.queuePatterns).push_back(std::move(queue));
         return {};
+    }
+
+    Result<void> readPermission(const xml::Element& item) {
+        const auto* role = item.find("role");
+        const auto* user = item.find("user");
+        if ((role == nullptr) == (user == nullptr))
+            return at(item, "allow: either 'role' or 'user' is expected");
+        const auto* queues = item.find("queues");
+        const auto* topics = item.find("topics");
+        if ((queues == nullptr) == (topics == nullptr))
+            return at(item, "allow: either 'queues' or 'topics' is expected");
+        PermissionRule rule;
+        (role ? rule.role : rule.user) = role ? *role : *user;
+        rule.topics = topics != nullptr;
+        rule.pattern = queues ? *queues : *topics;
+        if (auto checked = checkDestinationName(rule.pattern); !checked)
+            return at(item, checked.error().text);
+        std::istringstream rights(*item.find("rights"));
+        for (std::string word; rights >> word;) rule.rights.add(rightsNamed(word));
+        into_.permissions.push_back(std::move(rule));
+        return {};
+    }
+
+    /// The schema knows the words.
+    static Rights rightsNamed(std::string_view word) {
+        for (const Right right : kEveryRight) {
+            if (word == busbar::name(right)) return {right};
+        }
+        return Rights::all();
     }
 
     Result<void> readService(const xml::Element& item) {
@@ -227,6 +262,22 @@ std::string printQueues(const Configuration& configuration) {
     return out + "  </queues>\n";
 }
 
+std::string printPermissions(const Configuration& configuration) {
+    std::string out = "  <permissions>\n";
+    for (const auto& rule : configuration.permissions) {
+        std::string rights;
+        for (const Right right : kEveryRight) {
+            if (rule.rights.has(right))
+                rights += (rights.empty() ? "" : " ") + std::string(name(right));
+        }
+        out += "    <allow" + (rule.role.empty() ? attributeText("user", rule.user)
+                                                 : attributeText("role", rule.role));
+        out += attributeText(rule.topics ? "topics" : "queues", rule.pattern) +
+               attributeText("rights", rights) + "/>\n";
+    }
+    return out + "  </permissions>\n";
+}
+
 std::string printServices(const Configuration& configuration) {
     std::string out = "  <services>\n";
     for (const auto& service : configuration.services) {
@@ -253,7 +304,7 @@ Result<void> readConfigurationText(std::string_view text, const std::string& nam
     xml::Limits limits;
     limits.bytesMax = kFileBytesMax;
     limits.depthMax = 16;
-    auto root = xml::Validator(std::move(*schemas), limits).read(text);
+    auto root = xml::Validator(*schemas, limits).read(text);
     if (!root) return {ErrorCode::malformed, name + ": " + root.error().text};
     return Reader(name, directory, into).read(*root);
 }
@@ -317,7 +368,7 @@ std::string printConfiguration(const Configuration& configuration) {
             out += attributeText(setting.key, setting.get(configuration));
     }
     return out + ">\n" + printSections(configuration) + printQueues(configuration) +
-           printServices(configuration) + "</busbar>\n";
+           printServices(configuration) + printPermissions(configuration) + "</busbar>\n";
 }
 
 }  // namespace busbar

@@ -131,6 +131,7 @@ struct Configuration {
     std::vector<QueueConfiguration> queuePatterns;  ///< the first that matches counts
     std::vector<ServiceConfiguration> services;
     std::vector<UserConfiguration> users;
+    std::vector<PermissionRule> permissions = defaultPermissions();
     std::string adminPassword;  ///< only from BUSBAR_ADMIN_PASSWORD; never printed
 };
 

@@ -41,6 +41,7 @@ BrokerOptions brokerOptions(const Configuration& c) {
     options.transientSubscriptionBytesMax = c.subscriptionBytesMax;
     options.groupsMax = c.groupsMax;
     options.abandoned = c.abandoned;
+    options.permissions = c.permissions;
     for (const auto& pattern : c.queuePatterns)
         options.queuePatterns.emplace_back(pattern.name, pattern.options);
     return options;
@@ -66,7 +67,9 @@ Result<soap::ServiceOptions> serviceOptions(const ServiceConfiguration& c) {
 class Definitions final : public SessionListener {
   public:
     explicit Definitions(BusPort& port) : port_(port), session_(port.newSession(*this)) {
-        port_.submit(OpenSession{session_, {}, "busbar", {}, "internal", {}});
+        OpenSession open{session_, {}, "busbar", {}, "internal", {}};
+        open.roles = {std::string(kAdminRole)};
+        port_.submit(std::move(open));
     }
     void define(const Configuration& c) {
         for (const auto& q : c.queues)

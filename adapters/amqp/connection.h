@@ -185,7 +185,8 @@ class Connection final : public Engine, public SessionListener {
     EngineHost& host_;
     const Options& options_;
     Authenticator& authenticator_;
-    Login login_;  // outlives driver_
+    Login login_;                     // outlives driver_
+    std::vector<std::string> roles_;  // of the login, until the session opens
     Driver driver_;
     State state_ = State::login;
     SessionId session_;

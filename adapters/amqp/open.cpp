@@ -48,7 +48,7 @@ void putInvalidContainer(pn_condition_t* condition) {
 }  // namespace
 
 void Connection::authenticate() {
-    if (login_.isAnonymous()) return onAuthenticated(Identity{"anonymous", {}});
+    if (login_.isAnonymous()) return onAuthenticated(Identity{"anonymous", {"anonymous"}});
     authenticating_ = true;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, login_.user(),
                    login_.takePassword(), [this](const Result<Identity>& identity) {
@@ -60,10 +60,9 @@ void Connection::authenticate() {
 void Connection::onAuthenticated(const Result<Identity>& identity) {
     authenticating_ = false;
     if (state_ != State::login) return;
-    if (identity)
-        login_.accept();
-    else
-        login_.refuse();
+    if (!identity) return login_.refuse();
+    roles_ = identity->roles;
+    login_.accept();
 }
 
 void Connection::openConnection() {
@@ -77,6 +76,7 @@ void Connection::openConnection() {
     OpenSession command;
     command.session = session_;
     command.user = login_.isAnonymous() ? "anonymous" : login_.user();
+    command.roles = std::move(roles_);
     command.clientId = clientId_;
     command.protocol = "amqp";
     command.remote = host_.remote();

@@ -5,8 +5,8 @@
 
 namespace busbar::http {
 
-std::string userOf(const Request& request) {
-    return std::string(request.header(kUserHeader));
+Caller callerOf(const Request& request) {
+    return {std::string(request.header(kUserHeader)), std::string(request.header(kRolesHeader))};
 }
 
 void answerError(const ResponderPtr& responder, const Error& error) {

@@ -9,7 +9,7 @@
 namespace busbar::http {
 
 /// Who is logged in, as the server found out.
-std::string userOf(const Request& request);
+Caller callerOf(const Request& request);
 
 void answerError(const ResponderPtr& responder, const Error& error);
 

@@ -32,11 +32,13 @@ class Stream final : public SessionListener, public std::enable_shared_from_this
     Stream(const ResponderPtr& responder, Milliseconds keepAlive)
         : responder_(responder), keepAlive_(keepAlive) {}
 
-    void begin(const std::string& user, const std::string& remote, Destination topic) {
+    void begin(const Caller& caller, const std::string& remote, Destination topic) {
         self_ = shared_from_this();
         auto& bus = responder_->bus();
         session_ = bus.newSession(*this);
-        bus.submit(OpenSession{session_, {}, user, {}, "http-events", remote});
+        OpenSession open{session_, {}, caller.user, {}, "http-events", remote};
+        open.roles = caller.roleList();
+        bus.submit(std::move(open));
         Subscribe subscribe;
         subscribe.session = session_;
         subscribe.request = RequestId(1);
@@ -145,9 +147,9 @@ std::string eventOf(const Message& message) {
     return out;
 }
 
-void EventStream::start(const ResponderPtr& responder, const std::string& user,
+void EventStream::start(const ResponderPtr& responder, const Caller& caller,
                         const std::string& remote, Destination topic, Milliseconds keepAlive) {
-    std::make_shared<Stream>(responder, keepAlive)->begin(user, remote, std::move(topic));
+    std::make_shared<Stream>(responder, keepAlive)->begin(caller, remote, std::move(topic));
 }
 
 }  // namespace busbar::http

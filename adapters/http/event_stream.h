@@ -1,6 +1,7 @@
 // A topic as Server-Sent Events (HTML, "Server-sent events").
 #pragma once
 
+#include "adapters/http/user_sessions.h"
 #include "adapters/transport/http.h"
 #include "bus/message/message.h"
 
@@ -21,7 +22,7 @@ class EventStream {
     static constexpr std::size_t kBehindMax = 1u << 20;
 
     /// Answers `responder` with the stream, or with an error where the subscription is refused.
-    static void start(const ResponderPtr& responder, const std::string& user,
+    static void start(const ResponderPtr& responder, const Caller& caller,
                       const std::string& remote, Destination topic, Milliseconds keepAlive);
 };
 

@@ -1,5 +1,6 @@
 #include "adapters/http/management.h"
 
+#include "adapters/http/answers.h"
 #include "adapters/http/errors.h"
 #include "adapters/http/json.h"
 #include "adapters/http/metrics.h"
@@ -195,8 +196,8 @@ void ManagementEndpoints::startBackup(const Request& request, const ResponderPtr
 
 Handler ManagementEndpoints::pictured(Render render) {
     return [this, render = std::move(render)](Request request, const ResponderPtr& responder) {
-        const std::string user(request.header(kUserHeader));
-        sessions_.ask(responder->bus(), user, TakePicture{},
+        const Caller caller = callerOf(request);
+        sessions_.ask(responder->bus(), caller, TakePicture{},
                       [responder, render, request = std::move(request)](Effect& effect) {
                           if (const auto* error = errorOf(effect))
                               return responder->send(errorResponse(*error));
@@ -208,11 +209,11 @@ Handler ManagementEndpoints::pictured(Render render) {
 
 void ManagementEndpoints::install(Router& router) {
     using Access = Router::Access;
-    router.add("GET", "/api/v1/queues", Access::admin, pictured(queuesPage));
-    router.add("GET", "/api/v1/queues/*", Access::admin, pictured(queuePage));
-    router.add("GET", "/api/v1/sessions", Access::admin, pictured(sessionsPage));
-    router.add("GET", "/api/v1/services", Access::admin, pictured(servicesPage));
-    router.add("GET", "/api/v1/notices", Access::admin, pictured(noticesPage));
+    router.add("GET", "/api/v1/queues", Access::login, pictured(queuesPage));
+    router.add("GET", "/api/v1/queues/*", Access::login, pictured(queuePage));
+    router.add("GET", "/api/v1/sessions", Access::login, pictured(sessionsPage));
+    router.add("GET", "/api/v1/services", Access::login, pictured(servicesPage));
+    router.add("GET", "/api/v1/notices", Access::login, pictured(noticesPage));
     router.add("POST", "/api/v1/journal/backup", Access::admin,
                [this](const Request& request, const ResponderPtr& responder) {
                    startBackup(request, responder);

@@ -178,7 +178,7 @@ void MessageEndpoints::send(const Request& request, const ResponderPtr& responde
     const auto collection = (topic ? "/topics/" : "/queues/") + name + "/messages/";
     Send command;
     command.message = std::move(*message);
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder, collection](Effect& effect) {
                       if (const auto* error = errorOf(effect))
                           return answerError(responder, *error);
@@ -211,46 +211,31 @@ void MessageEndpoints::receive(const Request& request, const ResponderPtr& respo
     command.lease = *lease;
     command.oneGroup = *oneGroup;
     command.selector = selectorOf(request);
-    Browse look;  // behind everything: it tells alone whether there is such a queue
-    look.queue = command.queue;
-    look.after = StoredId(~std::uint64_t{0});
-    look.max = 1;
-    sessions_.ask(responder->bus(), userOf(request), std::move(look),
-                  [=, this](Effect& effect) mutable {
-                      if (const auto* error = errorOf(effect))
-                          return answerError(responder, *error);
-                      if (!responder->gone()) receiveKnown(request, responder, std::move(command));
-                  });
-}
-
-/// Receiving makes a queue where there is none; a GET must not.
-void MessageEndpoints::receiveKnown(const Request& request, const ResponderPtr& responder,
-                                    Receive command) {
-    const auto user = userOf(request);
+    command.make = false;  // a GET makes nothing
+    const auto caller = callerOf(request);
     auto& bus = responder->bus();
-    const auto session = sessions_.sessionOf(bus, user);
+    const auto session = sessions_.sessionOf(bus, caller);
     // Who closes while it waits for messages is rather gone than half-closed: its messages are
     // better with somebody else now than when their lease ends.
     const bool waits = command.wait > Milliseconds(0);
-    const Milliseconds lease = command.lease;
-    sessions_.ask(bus, user, std::move(command),
-                  [=, this, &bus, queue = destinationName(request)](Effect& effect) {
-                      if (const auto* error = errorOf(effect))
-                          return answerError(responder, *error);
-                      const auto* received = std::get_if<Received>(&effect);
-                      if (received == nullptr) return;
-                      if (!responder->gone() && !(waits && responder->inputEnded())) {
-                          return responder->send(
-                              Response::json(200, receivedJson(queue, session, lease, *received)));
-                      }
-                      responder->send(Response::json(200, "[]"));
-                      Settle back;  // nobody is there to take them: not tried
-                      for (const auto& delivery : received->deliveries)
-                          back.deliveries.push_back(delivery.id);
-                      back.outcome = Outcome::released;
-                      back.holder = session;
-                      if (!back.deliveries.empty()) sessions_.tell(bus, user, std::move(back));
-                  });
+    sessions_.ask(
+        bus, caller, std::move(command),
+        [=, this, &bus, lease = *lease, queue = destinationName(request)](Effect& effect) {
+            if (const auto* error = errorOf(effect)) return answerError(responder, *error);
+            const auto* received = std::get_if<Received>(&effect);
+            if (received == nullptr) return;
+            if (!responder->gone() && !(waits && responder->inputEnded())) {
+                return responder->send(
+                    Response::json(200, receivedJson(queue, session, lease, *received)));
+            }
+            responder->send(Response::json(200, "[]"));
+            Settle back;  // nobody is there to take them: not tried
+            for (const auto& delivery : received->deliveries)
+                back.deliveries.push_back(delivery.id);
+            back.outcome = Outcome::released;
+            back.holder = session;
+            if (!back.deliveries.empty()) sessions_.tell(bus, caller, std::move(back));
+        });
 }
 
 std::string MessageEndpoints::receivedJson(const std::string& queue, SessionId session,
@@ -287,7 +272,7 @@ void MessageEndpoints::browse(const Request& request, const ResponderPtr& respon
     if (!delayed) return answerError(responder, delayed.error());
     command.delayedOnly = *delayed;
     command.selector = selectorOf(request);
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder](Effect& effect) {
                       if (const auto* error = errorOf(effect))
                           return answerError(responder, *error);
@@ -309,7 +294,7 @@ void MessageEndpoints::settle(const Request& request, const ResponderPtr& respon
         if (auto read = readNack(request, command); !read)
             return answerError(responder, read.error());
     }
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), noContent(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), noContent(responder));
 }
 
 void MessageEndpoints::extend(const Request& request, const ResponderPtr& responder) {
@@ -322,7 +307,7 @@ void MessageEndpoints::extend(const Request& request, const ResponderPtr& respon
     command.deliveries = {lease->delivery};
     command.lease = *length;
     command.holder = lease->session;
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), noContent(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), noContent(responder));
 }
 
 /// Reading renews the lease: who takes long is not overtaken at once.
@@ -341,7 +326,7 @@ void MessageEndpoints::body(const Request& request, const ResponderPtr& responde
     command.deliveries = {lease->delivery};
     command.lease = leased.lease;
     command.holder = lease->session;
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder, leased, range = *range](Effect& effect) {
                       if (const auto* error = errorOf(effect))
                           return answerError(responder, *error);
@@ -379,7 +364,7 @@ void MessageEndpoints::settleMany(const Request& request, const ResponderPtr& re
             settlements->done(i, &lost);
             continue;
         }
-        sessions_.ask(responder->bus(), userOf(request), std::move(commands[i]),
+        sessions_.ask(responder->bus(), callerOf(request), std::move(commands[i]),
                       [settlements, i](Effect& effect) { settlements->done(i, errorOf(effect)); });
     }
 }
@@ -391,10 +376,10 @@ void MessageEndpoints::groupState(const Request& request, const ResponderPtr& re
     if (request.method == "PUT") command.value = std::string(request.body.view());
     if (request.method == "DELETE") command.value = std::string();
     if (command.value) {
-        return sessions_.ask(responder->bus(), userOf(request), std::move(command),
+        return sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                              noContent(responder));
     }
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder](Effect& effect) {
                       if (const auto* error = errorOf(effect))
                           return answerError(responder, *error);
@@ -408,7 +393,7 @@ void MessageEndpoints::groupState(const Request& request, const ResponderPtr& re
 }
 
 void MessageEndpoints::events(const Request& request, const ResponderPtr& responder) {
-    EventStream::start(responder, userOf(request), request.remote,
+    EventStream::start(responder, callerOf(request), request.remote,
                        Destination::topic(destinationName(request)), options_.keepAlive);
 }
 

@@ -43,7 +43,6 @@ class MessageEndpoints {
     void settle(const Request& request, const ResponderPtr& responder, Outcome outcome);
     void extend(const Request& request, const ResponderPtr& responder);
     void body(const Request& request, const ResponderPtr& responder);
-    void receiveKnown(const Request& request, const ResponderPtr& responder, Receive command);
     void settleMany(const Request& request, const ResponderPtr& responder);
     void groupState(const Request& request, const ResponderPtr& responder);
     void events(const Request& request, const ResponderPtr& responder);

@@ -158,6 +158,8 @@ void writeBus(Page& page, const Picture& picture) {
                 picture.duplicates);
     page.single("unroutable_total", "counter", "Topic messages without a subscriber",
                 picture.unroutable);
+    page.single("unauthorized_total", "counter", "Commands refused for want of a right",
+                picture.unauthorized);
     page.single("units_pending", "gauge", "Units of work that are not durable yet",
                 picture.unitsPending);
     page.single("memory_bytes", "gauge", "Bytes of messages in memory", picture.memory);

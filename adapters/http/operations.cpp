@@ -30,7 +30,7 @@ OperationEndpoints::OperationEndpoints(UserSessions& sessions, Defaults defaults
 
 void OperationEndpoints::install(Router& router) {
     const auto add = [&](const char* method, const char* pattern, auto member) {
-        router.add(method, pattern, Router::Access::admin,
+        router.add(method, pattern, Router::Access::login,
                    [this, member](const Request& request, const ResponderPtr& responder) {
                        (this->*member)(request, responder);
                    });
@@ -65,7 +65,7 @@ void OperationEndpoints::define(const Request& request, const ResponderPtr& resp
     json.beginObject().key("name").string(command.queue).key("options").beginObject();
     writeQueueOptions(json, command.options);
     json.endObject().endObject();
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder, page = json.take()](Effect& effect) {
                       if (const auto* error = errorOf(effect))
                           return answerError(responder, *error);
@@ -76,7 +76,7 @@ void OperationEndpoints::define(const Request& request, const ResponderPtr& resp
 void OperationEndpoints::remove(const Request& request, const ResponderPtr& responder) {
     DeleteQueue command;
     command.queue = request.segments.at(3);
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), noContent(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), noContent(responder));
 }
 
 void OperationEndpoints::purge(const Request& request, const ResponderPtr& responder) {
@@ -88,7 +88,7 @@ void OperationEndpoints::purge(const Request& request, const ResponderPtr& respo
     command.queue = request.segments.at(1);
     command.selection = std::move(*selection);
     command.perSecondMax = *rate;
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), counted(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), counted(responder));
 }
 
 void OperationEndpoints::cancel(const Request& request, const ResponderPtr& responder) {
@@ -97,7 +97,7 @@ void OperationEndpoints::cancel(const Request& request, const ResponderPtr& resp
     Purge command;
     command.queue = request.segments.at(1);
     command.selection.ids = {*position};
-    sessions_.ask(responder->bus(), userOf(request), std::move(command),
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
                   [responder](Effect& effect) {
                       const auto* completed = std::get_if<Completed>(&effect);
                       if (completed && !completed->error && completed->count == 0) {
@@ -129,7 +129,7 @@ void OperationEndpoints::move(const Request& request, const ResponderPtr& respon
             return answerError(responder, {checked.error().code, "to: " + checked.error().text});
         }
     }
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), counted(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), counted(responder));
 }
 
 void OperationEndpoints::reschedule(const Request& request, const ResponderPtr& responder) {
@@ -153,7 +153,7 @@ void OperationEndpoints::reschedule(const Request& request, const ResponderPtr& 
         if (!in) return answerError(responder, in.error());
         command.deliverAt = responder->bus().clock().now().wall + *in;
     }
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), noContent(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), noContent(responder));
 }
 
 void OperationEndpoints::pause(const Request& request, const ResponderPtr& responder) {
@@ -161,7 +161,7 @@ void OperationEndpoints::pause(const Request& request, const ResponderPtr& respo
     command.queue = request.segments.at(1);
     command.group = request.segments.at(3);
     command.paused = request.segments.at(4) == "pause";
-    sessions_.ask(responder->bus(), userOf(request), std::move(command), noContent(responder));
+    sessions_.ask(responder->bus(), callerOf(request), std::move(command), noContent(responder));
 }
 
 }  // namespace busbar::http

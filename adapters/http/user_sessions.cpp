@@ -27,6 +27,16 @@ RequestId requestOf(const Effect& effect) {
 
 }  // namespace
 
+std::vector<std::string> Caller::roleList() const {
+    std::vector<std::string> out;
+    for (std::string_view rest = roles; !rest.empty();) {
+        const auto comma = rest.find(',');
+        out.emplace_back(rest.substr(0, comma));
+        rest.remove_prefix(comma == rest.npos ? rest.size() : comma + 1);
+    }
+    return out;
+}
+
 const Error* errorOf(const Effect& effect) {
     return std::visit(
         [](const auto& e) -> const Error* {
@@ -45,9 +55,10 @@ class UserSessions::Session final : public SessionListener {
   public:
     using Ended = std::function<void()>;
 
-    Session(BusPort& port, std::string user, const std::string& protocol)
+    Session(BusPort& port, const Caller& caller, const std::string& protocol)
         : port_(port), id_(port.newSession(*this)) {
-        OpenSession open{id_, RequestId(kOpening), std::move(user), {}, protocol, {}};
+        OpenSession open{id_, RequestId(kOpening), caller.user, {}, protocol, {}};
+        open.roles = caller.roleList();
         port_.submit(std::move(open));
     }
 
@@ -105,7 +116,7 @@ class UserSessions::Session final : public SessionListener {
 UserSessions::UserSessions(std::string protocol) : protocol_(std::move(protocol)) {}
 UserSessions::~UserSessions() = default;
 
-std::shared_ptr<UserSessions::Session> UserSessions::find(BusPort& port, std::string_view user) {
+std::shared_ptr<UserSessions::Session> UserSessions::find(BusPort& port, const Caller& caller) {
     Users* users = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -113,38 +124,38 @@ std::shared_ptr<UserSessions::Session> UserSessions::find(BusPort& port, std::st
         if (!slot) slot = std::make_unique<Users>();
         users = slot.get();
     }
-    const std::string name(user);
-    auto& session = (*users)[name];
+    auto& session = (*users)[caller];
     if (!session) {
-        session = std::make_shared<Session>(port, name, protocol_);
-        session->onEnd([this, &port, name, which = session.get()] { forget(port, name, which); });
+        session = std::make_shared<Session>(port, caller, protocol_);
+        session->onEnd(
+            [this, &port, caller, which = session.get()] { forget(port, caller, which); });
     }
     return session;
 }
 
-void UserSessions::forget(BusPort& port, const std::string& user, const Session* session) {
+void UserSessions::forget(BusPort& port, const Caller& caller, const Session* session) {
     Users* users = nullptr;
     {
         const std::lock_guard lock(mutex_);
         users = loops_[&port].get();
     }
-    const auto at = users->find(user);
+    const auto at = users->find(caller);
     if (at == users->end() || at->second.get() != session) return;
     // The session is inside its own onEffect: it must live until the port is done with it.
     port.executor().post([keep = std::move(at->second)] { keep->close(); });
     users->erase(at);
 }
 
-SessionId UserSessions::sessionOf(BusPort& port, std::string_view user) {
-    return find(port, user)->id();
+SessionId UserSessions::sessionOf(BusPort& port, const Caller& caller) {
+    return find(port, caller)->id();
 }
 
-void UserSessions::ask(BusPort& port, std::string_view user, Command command, Answer answer) {
-    find(port, user)->ask(std::move(command), std::move(answer));
+void UserSessions::ask(BusPort& port, const Caller& caller, Command command, Answer answer) {
+    find(port, caller)->ask(std::move(command), std::move(answer));
 }
 
-void UserSessions::tell(BusPort& port, std::string_view user, Command command) {
-    find(port, user)->tell(std::move(command));
+void UserSessions::tell(BusPort& port, const Caller& caller, Command command) {
+    find(port, caller)->tell(std::move(command));
 }
 
 void UserSessions::closeAll(BusPort& port) {
@@ -155,7 +166,7 @@ void UserSessions::closeAll(BusPort& port) {
         loops_.erase(&port);
     }
     if (!users) return;
-    for (auto& [name, session] : *users) session->close();
+    for (auto& [caller, session] : *users) session->close();
 }
 
 }  // namespace busbar::http

@@ -54,6 +54,12 @@ class Connection final : public Engine, public SessionListener {
     };
     using ProducerKey = ConsumerKey;
 
+    /// What a command asks for: exactly one Response, if any.
+    struct Answer {
+        std::int32_t commandId = 0;
+        bool wanted = false;
+    };
+
     struct Consumer {
         ConsumerKey key;
         Ref<ConsumerId> wireId;
@@ -70,15 +76,11 @@ class Connection final : public Engine, public SessionListener {
             std::int64_t credit = 0;
             bool asked = false;  ///< a page is on its way
             bool ended = false;
+            std::optional<Answer> answer;  ///< of the ConsumerInfo, until the first page is there
         };
         std::unique_ptr<Browse> browse;  ///< set: looks only
     };
 
-    /// What a command asks for: exactly one Response, if any.
-    struct Answer {
-        std::int32_t commandId = 0;
-        bool wanted = false;
-    };
     /// Several sends for one command, answered when all of them were.
     struct Together {
         std::size_t open = 0;

@@ -1,5 +1,6 @@
 // From the bus to the client: MessageDispatch, held back while the client is behind.
 #include "adapters/openwire/connection.h"
+#include "adapters/openwire/errors.h"
 
 #include <algorithm>
 #include <utility>
@@ -187,6 +188,18 @@ void Connection::onBrowsed(Browsed& effect) {
     Consumer& consumer = *found->second;
     Consumer::Browse& view = *consumer.browse;
     view.asked = false;
+    // A queue that nobody has made yet is empty.
+    const bool failed = effect.error && effect.error->code != ErrorCode::notFound;
+    if (const auto answer = std::exchange(view.answer, std::nullopt)) {
+        if (failed) {
+            if (effect.error->code == ErrorCode::invalidArgument)
+                refuse(*answer, toInvalidSelector(*effect.error));
+            else
+                refuse(*answer, *effect.error);
+            return removeConsumer(consumer, -1, Answer{});
+        }
+        reply(*answer);
+    }
     for (const auto& entry : effect.entries) {
         view.shown = entry.id;
         Message head = *entry.message;

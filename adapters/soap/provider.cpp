@@ -4,6 +4,7 @@
 #include "adapters/soap/envelope.h"
 #include "adapters/soap/fault.h"
 #include "bus/base/log.h"
+#include "bus/core/permissions.h"
 
 #include <algorithm>
 
@@ -51,7 +52,9 @@ class HttpProvider::Impl final : public SessionListener,
         self_ = shared_from_this();
         session_ = port_.newSession(*this);
         open_ = true;
-        port_.submit(OpenSession{session_, {}, {}, {}, "provider", options_.url});
+        OpenSession open{session_, {}, {}, {}, "provider", options_.url};
+        open.roles = {std::string(kAdminRole)};  // the bus's own hands
+        port_.submit(std::move(open));
         port_.submit(DefineService{session_, {}, options_.service});
         DefineQueue queue;
         queue.session = session_;

@@ -1,5 +1,6 @@
 #include "adapters/soap/service.h"
 
+#include "adapters/http/answers.h"
 #include "adapters/http/errors.h"
 #include "adapters/http/json.h"
 #include "adapters/http/parameters.h"
@@ -131,20 +132,20 @@ class SoapService::Exchange : public std::enable_shared_from_this<SoapService::E
         }
         accepted_ = std::move(std::get<Accepted>(outcome));
         auto& bus = responder_->bus();
-        const std::string user(request_.header(http::kUserHeader));
+        const http::Caller caller = http::callerOf(request_);
         auto message = service_.messageOf(accepted_, request_, bus.clock().now().wall);
         const auto self = shared_from_this();
         if (accepted_.operation->oneWay) {
             Send send;
             send.message = std::move(message);
-            return service_.sessions_.ask(bus, user, std::move(send),
+            return service_.sessions_.ask(bus, caller, std::move(send),
                                           [self](Effect& effect) { self->onSent(effect); });
         }
         Call call;
         call.service = service_.options_.name;
         call.message = std::move(message);
         call.timeout = service_.options_.timeout;
-        service_.sessions_.ask(bus, user, std::move(call),
+        service_.sessions_.ask(bus, caller, std::move(call),
                                [self](Effect& effect) { self->onReplied(effect); });
     }
 
@@ -179,10 +180,11 @@ class SoapService::Exchange : public std::enable_shared_from_this<SoapService::E
     Accepted accepted_;
 };
 
-SoapService::SoapService(ServiceOptions options, std::shared_ptr<const xml::SchemaSet> schemas,
+SoapService::SoapService(ServiceOptions options,
+                         const std::shared_ptr<const xml::SchemaSet>& schemas,
                          http::UserSessions& sessions, WorkerPool& workers)
     : options_(std::move(options)),
-      validator_(std::move(schemas), options_.limits),
+      validator_(schemas, options_.limits),
       sessions_(sessions),
       workers_(workers) {}
 
@@ -197,7 +199,7 @@ Result<std::shared_ptr<const SoapService>> SoapService::make(ServiceOptions opti
     if (!schemas)
         return {schemas.error().code, "service " + options.name + ": " + schemas.error().text};
     return std::shared_ptr<const SoapService>(
-        new SoapService(std::move(options), std::move(*schemas), sessions, workers));
+        new SoapService(std::move(options), *schemas, sessions, workers));
 }
 
 std::variant<SoapService::Accepted, SoapService::Refused> SoapService::accept(

@@ -64,7 +64,7 @@ class SoapService {
         Fault fault;
     };
 
-    SoapService(ServiceOptions options, std::shared_ptr<const xml::SchemaSet> schemas,
+    SoapService(ServiceOptions options, const std::shared_ptr<const xml::SchemaSet>& schemas,
                 http::UserSessions& sessions, WorkerPool& workers);
 
     std::variant<Accepted, Refused> accept(std::string_view body, const MediaType& media,

@@ -74,9 +74,44 @@ void Broker::Impl::end() {
 void Broker::Impl::apply(std::span<Command> commands, Now now, Step& step) {
     begin(now, step);
     for (Command& command : commands) {
-        std::visit([this](auto& c) { on(c); }, command);
+        std::visit([this](auto& c) { applyOne(c); }, command);
     }
     end();
+}
+
+/// These need no right: what they touch is the session's own.
+template <class C>
+constexpr bool kNeedsNoRight =
+    std::is_same_v<C, OpenSession> || std::is_same_v<C, CloseSession> ||
+    std::is_same_v<C, Unsubscribe> || std::is_same_v<C, AddCredit> || std::is_same_v<C, Settle> ||
+    std::is_same_v<C, ExtendLease> || std::is_same_v<C, DeleteTemporary> ||
+    std::is_same_v<C, ForgetProducer>;
+
+template <class C>
+void Broker::Impl::applyOne(C& c) {
+    if constexpr (!kNeedsNoRight<C>) {
+        Session* s = session(c.session);
+        if (s && !s->access.mayAll()) {
+            if (auto error = refusal(*s, c)) {
+                noteRefusal(*s, *error);
+                return refuse(c, std::move(*error));
+            }
+        }
+    }
+    on(c);
+}
+
+/// Answers with the effect that the command is answered with.
+template <class C>
+void Broker::Impl::refuse(C& c, Error error) {
+    if constexpr (std::is_same_v<C, Call>)
+        emit(Replied{c.session, c.request, std::move(error), nullptr, false});
+    else if constexpr (std::is_same_v<C, Receive>)
+        emit(Received{c.session, c.request, std::move(error), {}});
+    else if constexpr (std::is_same_v<C, Browse>)
+        emit(Browsed{c.session, c.request, std::move(error), {}, false});
+    else
+        complete(c.session, c.request, std::move(error));
 }
 
 // ---- units of work ----
@@ -142,6 +177,7 @@ void Broker::Impl::happen(Draft& draft) {
         }
     }
     for (auto& effect : draft.effects) emit(std::move(effect));
+    for (auto& effect : draft.behind) emit(std::move(effect));
     for (const auto& id : draft.answered) {
         if (ServiceCall* call = calls_.find(id)) tellWaiters(*call, std::nullopt, false);
     }
@@ -156,6 +192,7 @@ void Broker::Impl::happen(Draft& draft) {
     draft.removals.clear();
     draft.spilled.clear();
     draft.effects.clear();
+    draft.behind.clear();
     draft.dedupKeys.clear();
     draft.producers.clear();
     draft.made.clear();
@@ -203,6 +240,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         }
         emit(std::move(effect));
     }
+    for (auto& effect : draft.behind) emit(std::move(effect));
     for (const auto& key : draft.dedupKeys) dedup_.forget(key);
     for (auto& numbered : draft.producers) {
         const auto row =

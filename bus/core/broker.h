@@ -7,6 +7,7 @@
 
 #include "bus/core/commands.h"
 #include "bus/core/effects.h"
+#include "bus/core/permissions.h"
 #include "bus/store/store.h"
 
 #include <memory>
@@ -60,6 +61,7 @@ struct BrokerOptions {
     std::uint64_t unconfirmedMax = 64ull << 20;  ///< on the way to the disk; then producers wait
     std::uint64_t groupsMax = 100'000;           ///< of a queue: idle ones beyond are forgotten
     AbandonedLimits abandoned;
+    std::vector<PermissionRule> permissions = defaultPermissions();
     /// Options of queues by name patterns (wildcards as in topics), the first that matches; for
     /// queues made on use.
     std::vector<std::pair<std::string, QueueOptions>> queuePatterns;

@@ -223,6 +223,7 @@ void Broker::Impl::on(Settle& c) {
                 c.deliveries.push_back(held.id);
         });
     }
+    const std::uint64_t unitsBefore = nextSequence_;
     std::size_t lost = 0;
     DeliveryId firstLost;
     bool synced = false;
@@ -243,10 +244,14 @@ void Broker::Impl::on(Settle& c) {
                 " deliveries are not held any more (first: " + std::to_string(firstLost.value) +
                 "): settled before, the lease ran out, or the connection was lost"};
     }
+    Completed done{c.session, c.request, std::move(error), {}, c.deliveries.size() - lost, false};
+    if (lazy_.empty() && nextSequence_ != unitsBefore && !inFlight_.empty()) {
+        inFlight_.back().behind.push_back(std::move(done));  // a dead letter is on its way
+        return;
+    }
     Draft draft = newDraft();
     draft.unit.operations = std::exchange(lazy_, {});
-    draft.effects.push_back(
-        Completed{c.session, c.request, std::move(error), {}, c.deliveries.size() - lost, false});
+    draft.effects.push_back(std::move(done));
     finish(std::move(draft), synced ? Durability::fsync : Durability::os);
 }
 

@@ -6,6 +6,7 @@
 #include "bus/core/call_table.h"
 #include "bus/core/dedup_memory.h"
 #include "bus/core/jobs.h"
+#include "bus/core/permissions.h"
 #include "bus/core/producer_memory.h"
 #include "bus/core/queue.h"
 #include "bus/core/rows.h"
@@ -27,6 +28,7 @@ enum class Leaving : unsigned char { out, expired, dead, purged, moved, evicted 
 struct Session {
     SessionId id;
     std::string user, clientId, protocol, remote;
+    Access access;
     std::map<ConsumerId, std::unique_ptr<Consumer>> consumers;
     HeldList held;
     std::vector<QueueId> temporaries;  ///< queues
@@ -80,6 +82,7 @@ struct Draft {
     std::vector<Removal> removals;             ///< entries that go; until then they are `settling`
     std::vector<Spilled> spilled;              ///< entries that were in memory alone
     std::vector<Effect> effects;               ///< answers, and deliveries of what has left
+    std::vector<Effect> behind;                ///< answers that wait for it, whatever becomes of it
     std::vector<std::string> dedupKeys;        ///< forgotten where refused
     std::vector<Numbered> producers;           ///< numbers that it takes
     std::vector<std::string> made;             ///< calls (correlation ids) that this unit starts
@@ -159,6 +162,36 @@ class Broker::Impl final : public RecoveryListener {
     void on(PauseGroup& c);
     void on(GroupState& c);
     void on(TakePicture& c);
+
+    // Rights (broker_access.cpp): why the session may not do this, where it may not. One overload
+    // for each command that needs a right.
+    std::optional<Error> refusal(Session& s, const Send& c);
+    std::optional<Error> refusal(Session& s, const CommitTransaction& c);
+    std::optional<Error> refusal(Session& s, const Subscribe& c);
+    std::optional<Error> refusal(Session& s, const DeleteSubscription& c);
+    std::optional<Error> refusal(Session& s, const Receive& c);
+    std::optional<Error> refusal(Session& s, const Browse& c);
+    std::optional<Error> refusal(Session& s, const GroupState& c);
+    std::optional<Error> refusal(Session& s, const DefineQueue& c);
+    std::optional<Error> refusal(Session& s, const DeleteQueue& c);
+    std::optional<Error> refusal(Session& s, const Purge& c);
+    std::optional<Error> refusal(Session& s, const MoveMessages& c);
+    std::optional<Error> refusal(Session& s, const Reschedule& c);
+    std::optional<Error> refusal(Session& s, const PauseGroup& c);
+    std::optional<Error> refusal(Session& s, const MakeTemporary& c);
+    std::optional<Error> refusal(Session& s, const DefineService& c);
+    std::optional<Error> refusal(Session& s, const Call& c);
+    std::optional<Error> refusal(Session& s, const TakePicture& c);
+    std::optional<Error> lacks(Session& s, Right right, bool topic, const std::string& destination);
+    std::optional<Error> lacksUse(Session& s, Right right, const std::string& queue);
+    std::optional<Error> lacksAt(Session& s, Right right, const std::string& name);
+    std::optional<Error> lacksAny(const Session& s) const;
+    std::optional<Error> lacksSend(Session& s, const Destination& to);
+    void noteRefusal(const Session& s, const Error& error);
+    template <class C>
+    void applyOne(C& c);
+    template <class C>
+    void refuse(C& c, Error error);
 
     // Steps and units of work (broker.cpp).
     void begin(Now now, Step& step);
@@ -446,6 +479,8 @@ class Broker::Impl final : public RecoveryListener {
     std::uint64_t memory_ = 0;       ///< of all messages in memory
     std::uint64_t unconfirmed_ = 0;  ///< bytes of messages on their way to the disk
     std::uint64_t messagesIn_ = 0, deliveries_ = 0, duplicates_ = 0, unroutable_ = 0;
+    std::uint64_t unauthorized_ = 0, refusalsUntold_ = 0;
+    SteadyTime nextRefusalNotice_{};
     std::uint64_t maxQueueId_ = 0;               ///< found by recovery
     std::vector<rows::KnownFailures> failures_;  ///< found by recovery
     std::vector<Operation> leftovers_;  ///< found by recovery: of the last process, to be removed

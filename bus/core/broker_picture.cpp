@@ -143,6 +143,7 @@ Picture Broker::Impl::picture(Now now) const {
     out.deliveries = deliveries_;
     out.duplicates = duplicates_;
     out.unroutable = unroutable_;
+    out.unauthorized = unauthorized_;
     out.unitsPending = inFlight_.size();
     out.memory = memory_;
     out.memoryMax = options_.memoryMax;

@@ -165,6 +165,8 @@ void Broker::Impl::on(Receive& c) {
         if (!parsed) return refuse(parsed.error());
         selector = std::move(*parsed);
     }
+    if (!c.make && !queueNamed(c.queue))
+        return refuse({ErrorCode::notFound, "no queue '" + c.queue + "'"});
     auto opened = openQueue(c.queue);
     if (!opened) return refuse(opened.error());
     Queue& q = **opened;

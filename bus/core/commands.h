@@ -15,7 +15,8 @@ namespace busbar {
 
 /// Commands of one session are applied in the order in which they were submitted. Where `request`
 /// is not 0 exactly one effect with that request answers the command; where it is 0, failures end
-/// in the counters and, if the command cannot be ignored, in SessionEnded.
+/// in the counters and, if the command cannot be ignored, in SessionEnded. What the session's user
+/// has no right to (permissions.h) is answered with notAuthorized and changes nothing.
 
 struct OpenSession {
     SessionId session;
@@ -28,6 +29,7 @@ struct OpenSession {
     /// to its connection): the client has come back before its lost connection was noticed. Of what
     /// each of its consumers held only the oldest counts as tried.
     bool takeOver = false;
+    std::vector<std::string> roles{};  ///< the user's: what it may do (permissions.h)
 };
 
 /// Ends the session: consumers go, what they held returns to its queues (delivery count kept
@@ -169,6 +171,7 @@ struct Receive {
     /// all of them are settled ("accept next session").
     bool oneGroup = false;
     std::string selector{};  ///< only what matches; not together with oneGroup
+    bool make = true;        ///< a queue that is not there is made; else it is notFound
 };
 
 /// Gives leased deliveries `lease` from now. Answered by Completed or lockLost.

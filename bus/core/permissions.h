@@ -16,11 +16,14 @@ namespace busbar {
 
 enum class Right : std::uint8_t {
     send = 1,     ///< to a queue or topic; to a service: to NAME.request
-    receive = 2,  ///< consume, fetch, subscribe
+    receive = 2,  ///< consume, fetch, subscribe; also look
     browse = 4,   ///< look at messages without taking them
     create = 8,   ///< have a queue made by its first use; make or delete a durable subscription
     manage = 16,  ///< define, delete, purge, move, put back, pause, change schedules
 };
+
+inline constexpr std::array kEveryRight{Right::send, Right::receive, Right::browse, Right::create,
+                                        Right::manage};
 
 /// "send", "receive", ...
 std::string_view name(Right right);
@@ -47,8 +50,8 @@ class Rights {
 struct PermissionRule {
     std::string role;  ///< "*": everyone who is logged in; empty: `user` counts
     std::string user;
-    bool topics = false;         ///< else queues
-    std::string pattern{};       ///< of names, with the wildcards of topics; ">": all
+    bool topics = false;    ///< else queues
+    std::string pattern{};  ///< of names, with the wildcards of topics; ">": all
     Rights rights{};
 
     bool operator==(const PermissionRule&) const = default;

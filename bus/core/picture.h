@@ -69,6 +69,7 @@ struct Picture {
     std::uint64_t deliveries = 0;    ///< hand-outs
     std::uint64_t duplicates = 0;    ///< sends answered from the dedup memory
     std::uint64_t unroutable = 0;    ///< topic messages that no subscription wanted
+    std::uint64_t unauthorized = 0;  ///< commands that were refused for want of a right
     std::uint64_t unitsPending = 0;  ///< units of work that are not durable yet
     std::uint64_t memory = 0;        ///< bytes of messages in memory
     std::uint64_t memoryMax = 0;

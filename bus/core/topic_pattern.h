@@ -9,4 +9,7 @@ namespace busbar {
 /// level for any number of further levels (also none).
 bool matchesPattern(std::string_view pattern, std::string_view name);
 
+/// Does `pattern` match every name that `part` does? `part` is a pattern too, or a name.
+bool coversPattern(std::string_view pattern, std::string_view part);
+
 }  // namespace busbar

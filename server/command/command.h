@@ -45,7 +45,7 @@ class Invocation {
     bool json() const { return has("json"); }
     /// The argument at `index`, or nothing.
     std::string argument(std::size_t index) const;
-    std::string text(std::string_view name, std::string fallback = {}) const;
+    std::string text(std::string_view name, const std::string& fallback = {}) const;
     std::vector<std::string> all(std::string_view name) const;
     std::uint64_t number(std::string_view name, std::uint64_t fallback) const;
     Milliseconds duration(std::string_view name, Milliseconds fallback) const;

@@ -234,7 +234,7 @@ std::string Invocation::argument(std::size_t index) const {
     return index < arguments.size() ? arguments[index] : std::string();
 }
 
-std::string Invocation::text(std::string_view name, std::string fallback) const {
+std::string Invocation::text(std::string_view name, const std::string& fallback) const {
     const auto [first, last] = options.equal_range(name);
     return first == last ? fallback : std::prev(last)->second;  // the last one wins
 }

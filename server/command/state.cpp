@@ -25,7 +25,7 @@ Result<int> show(const Invocation& invocation, Surroundings& surroundings, const
     return kOk;
 }
 
-std::string orDash(std::string text) {
+std::string orDash(const std::string& text) {
     return text.empty() ? "-" : text;
 }
 

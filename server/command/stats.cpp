@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <ostream>
@@ -33,7 +34,7 @@ std::string ageOf(const JsonView& queue) {
 
 std::string rateOf(const JsonView& queue, const char* field) {
     const double rate = std::strtod(queue[field].text().c_str(), nullptr);
-    return readableCount(static_cast<std::uint64_t>(rate + 0.5));
+    return readableCount(static_cast<std::uint64_t>(std::llround(rate)));
 }
 
 /// How long until nothing waits, if all goes on as it does.
@@ -48,7 +49,7 @@ std::string drainOf(const JsonView& queue) {
 std::string perSecond(std::uint64_t now, std::uint64_t before, double seconds) {
     if (seconds <= 0 || now < before) return "-";
     return readableCount(
-        static_cast<std::uint64_t>(static_cast<double>(now - before) / seconds + 0.5));
+        static_cast<std::uint64_t>(std::llround(static_cast<double>(now - before) / seconds)));
 }
 
 std::string overview(const JsonView& answer, const Before* before, double seconds) {

@@ -69,7 +69,7 @@ std::string readableTime(Milliseconds time) {
     const auto ms = std::max<std::int64_t>(time.count(), 0);
     const auto s = ms / 1000;
     if (ms < 1000) return fmt::format("{} ms", ms);
-    if (s < 60) return fmt::format("{:.1f} s", static_cast<double>(ms / 100) / 10);
+    if (s < 60) return fmt::format("{:.1f} s", static_cast<double>(ms - ms % 100) / 1000);
     if (s < 3600) return fmt::format("{} min {} s", s / 60, s % 60);
     if (s < 86'400) return fmt::format("{} h {} min", s / 3600, s / 60 % 60);
     return fmt::format("{} d {} h", s / 86'400, s / 3600 % 24);

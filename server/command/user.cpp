@@ -91,9 +91,12 @@ Result<int> runAdd(const Invocation& invocation, Surroundings& surroundings) {
     }
     auto password = newPassword(surroundings);
     if (!password) return password.error();
-    if (auto added = users->store->add(name, *password, invocation.all("role")); !added)
+    auto roles = invocation.all("role");
+    if (roles.empty()) roles.emplace_back("user");
+    const std::string as = "' as " + joined(roles);
+    if (auto added = users->store->add(name, *password, std::move(roles)); !added)
         return added.error();
-    return changed(invocation, surroundings, "added user '" + name + "'");
+    return changed(invocation, surroundings, "added user '" + name + as);
 }
 
 Result<int> runRemove(const Invocation& invocation, Surroundings& surroundings) {
@@ -174,7 +177,9 @@ std::vector<Command> userCommands() {
     auto add = command("user add", "Adds a user",
                        "busbar user add shop\nbusbar user add operator --role admin < password.txt",
                        runAdd);
-    add.options = {{"role", "ROLE", "a role, such as admin; may be repeated", Option::Kind::text}};
+    add.options = {{"role", "ROLE",
+                    "a role, such as admin or monitor; may be repeated; default: user",
+                    Option::Kind::text}};
     auto list = command("user list", "Shows the users of the data directory",
                         "busbar user list --data /var/lib/busbar", runList);
     list.arguments = {};

@@ -42,9 +42,10 @@ class Durable(Capabilities):
 
 class AmqpTest(unittest.TestCase):
     settings = ()
+    config = None
 
     def setUp(self):
-        self.bus = Bus(settings=["queue-defaults.deliveries-max=3", *self.settings])
+        self.bus = Bus(config=self.config, settings=["queue-defaults.deliveries-max=3", *self.settings])
         self.addCleanup(self.bus.close)
         self.bus.start()
         self.open = []
@@ -120,9 +121,13 @@ class LoginTest(AmqpTest):
 
 class AnonymousTest(AmqpTest):
     settings = ("amqp.anonymous=true",)
+    config = ('<busbar xmlns="urn:busbar:configuration"><permissions>'
+              '<allow role="anonymous" queues="anonymous.&gt;" rights="send create"/></permissions></busbar>')
 
     def test_anonymous_where_it_is_configured(self):
         connection = BlockingConnection(f"127.0.0.1:{self.bus.amqp_port}", timeout=5)
+        with self.assertRaises(LinkDetached):
+            connection.create_sender("elsewhere").send(Message(body="x"))
         connection.create_sender("anonymous.q").send(Message(body="x"))
         self.assertEqual(self.receive("anonymous.q")[0].user_id, b"anonymous")
         connection.close()

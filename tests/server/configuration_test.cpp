@@ -15,6 +15,8 @@ class ConfigurationTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(worksWithoutAFile);
     CPPUNIT_TEST(emptyFileGivesTheDefaults);
     CPPUNIT_TEST(readsAFullFile);
+    CPPUNIT_TEST(permissionsReplaceTheDefaults);
+    CPPUNIT_TEST(wrongPermissionsAreNamed);
     CPPUNIT_TEST(namesFileLineColumnAndWhatWasExpected);
     CPPUNIT_TEST(laterSourcesWin);
     CPPUNIT_TEST(unknownKeyNamesTheNearOnes);
@@ -85,6 +87,34 @@ class ConfigurationTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(c.services[0].understands == std::vector<std::string>{"urn:h"});
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), c.users[0].roles.size());
         CPPUNIT_ASSERT_EQUAL(2u, c.ioThreads);
+    }
+    void permissionsReplaceTheDefaults() {
+        const auto none = mustRead(file("<permissions/>"));
+        CPPUNIT_ASSERT(none.permissions.empty());
+        const auto c = mustRead(
+            file("<permissions><allow role='shop' queues='orders.&gt;' rights='send create'/>"
+                 "<allow user='anna' topics='prices.*' rights='all'/></permissions>"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), c.permissions.size());
+        CPPUNIT_ASSERT(
+            c.permissions[0] ==
+            (PermissionRule{"shop", {}, false, "orders.>", {Right::send, Right::create}}));
+        CPPUNIT_ASSERT(c.permissions[1] ==
+                       (PermissionRule{{}, "anna", true, "prices.*", Rights::all()}));
+        const auto printed = printConfiguration(c);
+        Configuration again;
+        CPPUNIT_ASSERT(readConfigurationText(printed, "again", "dir", again).ok());
+        CPPUNIT_ASSERT(again.permissions == c.permissions);
+    }
+    void wrongPermissionsAreNamed() {
+        const auto with = [](const std::string& allow) {
+            return file("<permissions>\n<allow " + allow + "/></permissions>");
+        };
+        assertContains(mustRefuse(with("queues='a' rights='send'")), "either 'role' or 'user'");
+        assertContains(mustRefuse(with("role='a' user='b' queues='a' rights='send'")),
+                       "either 'role' or 'user'");
+        assertContains(mustRefuse(with("role='a' rights='send'")), "either 'queues' or 'topics'");
+        assertContains(mustRefuse(with("role='a' queues='a' rights='write'")), "write");
+        assertContains(mustRefuse(with("role='a' queues='a' rights=''")), "line 2");
     }
     void namesFileLineColumnAndWhatWasExpected() {
         const auto unknown = mustRefuse(file("\n  <jurnal/>"));

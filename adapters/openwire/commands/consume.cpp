@@ -98,8 +98,10 @@ void Connection::on(ConsumerInfo& info) {
         consumer.browse->queue = commands.front().source.name;
         consumer.browse->selector = commands.front().selector;
         consumer.browse->credit = consumer.prefetch;
-        reply(answer);
-        return browse(consumer);
+        consumer.browse->answer = answer;
+        browse(consumer);
+        if (!consumer.browse->asked) reply(*std::exchange(consumer.browse->answer, std::nullopt));
+        return;
     }
     if (commands.empty()) return reply(answer);  // advisories alone
     const bool selects = !commands.front().selector.empty();

@@ -75,6 +75,7 @@ void Connection::onAuthenticated(Result<Identity> identity) {
     OpenSession command;
     command.session = session_;
     command.user = user_;
+    command.roles = std::move(identity->roles);
     command.clientId = clientId_;
     command.protocol = "openwire";
     command.remote = host_.remote();

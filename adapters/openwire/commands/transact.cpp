@@ -107,7 +107,7 @@ void Connection::prepare(const TransactionInfo& info) {
         IntegerResponse response;
         response.correlationId = answer.commandId;
         response.result = kReadOnly;
-        return write(std::move(response));
+        return write(response);
     }
     rollback(*transaction);
     refuse(answer, toXaThrowable(XaCode::rolledBack,

@@ -18,7 +18,7 @@ class EventStreamTest : public CppUnit::TestFixture {
 
     std::shared_ptr<test::FakeResponder> start() {
         auto client = std::make_shared<test::FakeResponder>(bus_);
-        EventStream::start(client, "alice", "127.0.0.1:1", Destination::topic("t.*"),
+        EventStream::start(client, {"alice", "user"}, "127.0.0.1:1", Destination::topic("t.*"),
                            Milliseconds(15'000));
         return client;
     }

@@ -16,14 +16,14 @@ class UserSessionsTest : public CppUnit::TestFixture {
     UserSessions sessions_{"http"};
 
     void opensOneSessionForAUser() {
-        const auto first = sessions_.sessionOf(bus_, "alice");
-        CPPUNIT_ASSERT(first == sessions_.sessionOf(bus_, "alice"));
-        CPPUNIT_ASSERT(first != sessions_.sessionOf(bus_, "bob"));
+        const auto first = sessions_.sessionOf(bus_, {"alice", "user"});
+        CPPUNIT_ASSERT(first == sessions_.sessionOf(bus_, {"alice", "user"}));
+        CPPUNIT_ASSERT(first != sessions_.sessionOf(bus_, {"bob", "user"}));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), bus_.count<OpenSession>());
     }
     void answersEachQuestionOnce() {
         int answers = 0;
-        sessions_.ask(bus_, "alice", TakePicture{}, [&](Effect&) { ++answers; });
+        sessions_.ask(bus_, {"alice", "user"}, TakePicture{}, [&](Effect&) { ++answers; });
         const auto request = bus_.take<TakePicture>().request;
         bus_.complete(request);
         bus_.complete(request);
@@ -31,9 +31,9 @@ class UserSessionsTest : public CppUnit::TestFixture {
     }
     void tellsAllWhoWaitWhenTheSessionEnds() {
         std::string text;
-        sessions_.ask(bus_, "alice", TakePicture{},
+        sessions_.ask(bus_, {"alice", "user"}, TakePicture{},
                       [&](Effect& effect) { text += errorOf(effect)->text; });
-        sessions_.ask(bus_, "alice", TakePicture{},
+        sessions_.ask(bus_, {"alice", "user"}, TakePicture{},
                       [&](Effect& effect) { text += errorOf(effect)->text; });
         SessionEnded ended;
         ended.error = {ErrorCode::closed, "bye "};
@@ -41,16 +41,16 @@ class UserSessionsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("bye bye "), text);
         bus_.loop.run();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), bus_.closed.size());
-        sessions_.tell(bus_, "alice", Purge{});
+        sessions_.tell(bus_, {"alice", "user"}, Purge{});
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), bus_.count<OpenSession>());
     }
     void reopensAfterARefusedOpening() {
         std::string text;
-        sessions_.ask(bus_, "alice", TakePicture{},
+        sessions_.ask(bus_, {"alice", "user"}, TakePicture{},
                       [&](Effect& effect) { text = errorOf(effect)->text; });
         bus_.refuse(bus_.take<OpenSession>().request, ErrorCode::limitReached, "too many sessions");
         CPPUNIT_ASSERT_EQUAL(std::string("too many sessions"), text);
-        sessions_.sessionOf(bus_, "alice");
+        sessions_.sessionOf(bus_, {"alice", "user"});
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), bus_.count<OpenSession>());
     }
 };

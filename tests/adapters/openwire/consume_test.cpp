@@ -334,7 +334,7 @@ class OpenWireConsumeTest : public CppUnit::TestFixture {
         info.browser = true;
         info.prefetchSize = 2;
         info.selector = "n > 1";
-        CPPUNIT_ASSERT(client.answered(client.send(info)));
+        client.send(info);
         auto page = client.bus.take<Browse>();
         CPPUNIT_ASSERT_EQUAL(std::uint32_t(2), page.max);
         CPPUNIT_ASSERT_EQUAL("n > 1"s, page.selector);
@@ -344,7 +344,7 @@ class OpenWireConsumeTest : public CppUnit::TestFixture {
             effect.entries.push_back({StoredId(id), Client::message(id), 0, false, {}});
         effect.more = true;
         client.bus.tell(effect);
-        CPPUNIT_ASSERT_EQUAL(std::size_t(2), client.read().size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), client.read().size());        // the answer first
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.commands.size());  // no room
         client.send(client.ack(MessageAck::kStandard, 1, 1), false);
         page = client.bus.take<Browse>();

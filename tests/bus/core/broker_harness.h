@@ -26,9 +26,10 @@ class BrokerHarness {
         sync();
     }
 
-    SessionId open(const std::string& user = "user", const std::string& clientId = {}) {
+    SessionId open(const std::string& user = "user", const std::string& clientId = {},
+                   std::vector<std::string> roles = {"admin"}) {
         const SessionId id(nextSession_++);
-        apply(OpenSession{id, {}, user, clientId, "test", "here"});
+        apply(OpenSession{id, {}, user, clientId, "test", "here", false, std::move(roles)});
         return id;
     }
 

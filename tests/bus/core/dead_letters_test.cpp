@@ -12,6 +12,7 @@ class DeadLettersTest : public CoreFixture {
     CPPUNIT_TEST_SUITE(DeadLettersTest);
     CPPUNIT_TEST(deadLettersAfterTooManyDeliveries);
     CPPUNIT_TEST(deadLettersARejectedMessageWithItsReason);
+    CPPUNIT_TEST(answersARejectionWhenTheDeadLetterIsDurable);
     CPPUNIT_TEST(passesLargeBodiesOnAndLetsGoOfThem);
     CPPUNIT_TEST(putsDeadLettersBack);
     CPPUNIT_TEST(expiresToTheExpiryQueue);
@@ -45,6 +46,20 @@ class DeadLettersTest : public CoreFixture {
         CPPUNIT_ASSERT_EQUAL(string("q"), toText(*p.find("BusbarOrigin")));
         CPPUNIT_ASSERT_EQUAL(string("because"), toText(*p.find("BusbarText")));
         CPPUNIT_ASSERT_EQUAL(string("1"), toText(*p.find("BusbarDeliveryCount")));
+    }
+
+    void answersARejectionWhenTheDeadLetterIsDurable() {
+        const auto s = h.open();
+        h.subscribe(s, 1, Destination::queue("q"));
+        send(s, "q", "bad");
+        h.take<Completed>();
+        h.apply(h.settle(s, h.take<Delivered>()->delivery.id, Outcome::rejected, 7));
+        CPPUNIT_ASSERT_MESSAGE("not before", !h.take<Completed>());
+        h.sync();
+        const auto done = h.take<Completed>();
+        CPPUNIT_ASSERT(done && done->request == RequestId(7) && !done->error);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), h.queue("q").depth);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), h.queue("DLQ.q").depth);
     }
 
     void passesLargeBodiesOnAndLetsGoOfThem() {

@@ -64,7 +64,7 @@ class Bus {
         now.steady += time;
         broker_->tick(now, step_);
         carryOut();
-        apply(OpenSession{SessionId(999), {}, "nobody", {}, "test", {}});
+        apply(OpenSession{SessionId(999), {}, "nobody", {}, "test", {}, false, {"admin"}});
     }
 
     void send(const string& queue, const string& tag, bool persistent = true) {
@@ -159,7 +159,7 @@ class Bus {
         step_.clear();
         broker_->start(now, step_);
         carryOut();
-        Command open = OpenSession{session, {}, "user", {}, "test", {}};
+        Command open = OpenSession{session, {}, "user", {}, "test", {}, false, {"admin"}};
         broker_->apply(std::span(&open, 1), now, step_);
         carryOut();
     }

@@ -340,7 +340,7 @@ class QueueModelTest : public CppUnit::TestFixture {
                 Comparison(seed + life, kStepsEach).run();
             } catch (...) {
                 std::printf("in the life of BUSBAR_SIM_SEED=%llu\n",
-                            static_cast<unsigned long long>(seed + life));
+                            static_cast<unsigned long long>(seed) + life);
                 throw;
             }
         }

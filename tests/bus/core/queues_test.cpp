@@ -156,10 +156,10 @@ class QueuesTest : public CoreFixture {
 
     void refusesASecondClientId() {
         const auto a = h.open("u", "id");
-        h.run(OpenSession{SessionId(500), RequestId(1), "u", "id", "test", {}});
+        h.run(OpenSession{SessionId(500), RequestId(1), "u", "id", "test", {}, false, {"admin"}});
         CPPUNIT_ASSERT(h.take<Completed>()->error->code == ErrorCode::conflict);
         h.run(CloseSession{a});
-        h.run(OpenSession{SessionId(501), RequestId(2), "u", "id", "test", {}});
+        h.run(OpenSession{SessionId(501), RequestId(2), "u", "id", "test", {}, false, {"admin"}});
         CPPUNIT_ASSERT(!h.take<Completed>()->error);
     }
 
@@ -191,10 +191,10 @@ class QueuesTest : public CoreFixture {
         send(old, "q", "x", 0);
         send(old, "q", "y", 0);
         CPPUNIT_ASSERT(h.take<Delivered>() && h.take<Delivered>());
-        h.run(OpenSession{SessionId(50), RequestId(1), "stranger", "me", "", "", true});
+        h.run(OpenSession{SessionId(50), RequestId(1), "stranger", "me", "", "", true, {"admin"}});
         CPPUNIT_ASSERT_MESSAGE("not for another user",
                                h.take<Completed>()->error->code == ErrorCode::conflict);
-        h.run(OpenSession{SessionId(51), RequestId(2), "user", "me", "", "", true});
+        h.run(OpenSession{SessionId(51), RequestId(2), "user", "me", "", "", true, {"admin"}});
         CPPUNIT_ASSERT(!h.take<Completed>()->error);
         CPPUNIT_ASSERT(h.take<SessionEnded>()->session == old);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("what it held is back", std::uint64_t(2),
@@ -203,7 +203,7 @@ class QueuesTest : public CoreFixture {
         CPPUNIT_ASSERT_EQUAL(std::uint32_t(2), h.take<Delivered>()->delivery.count);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("nobody can say that it was tried", std::uint32_t(1),
                                      h.take<Delivered>()->delivery.count);
-        h.run(OpenSession{SessionId(52), RequestId(3), "user", "", "", "", true});
+        h.run(OpenSession{SessionId(52), RequestId(3), "user", "", "", "", true, {"admin"}});
         CPPUNIT_ASSERT_MESSAGE("no id, nothing to take over", !h.take<SessionEnded>());
     }
 

@@ -189,7 +189,8 @@ void Simulation::giveBackAll(Client& client) {
 void Simulation::openClient() {
     Client client;
     client.session = SessionId(nextSession_++);
-    submit(OpenSession{client.session, {}, "user", clients_.size() == 1 ? "me" : "", "sim", {}});
+    submit(OpenSession{
+        client.session, {}, "user", clients_.size() == 1 ? "me" : "", "sim", {}, false, {"admin"}});
     clients_.push_back(std::move(client));
 }
 

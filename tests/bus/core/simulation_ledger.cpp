@@ -93,7 +93,7 @@ void Simulation::drain() {
     draining_ = true;
     for (const Client& client : clients_) submit(CloseSession{client.session});
     clients_.clear();
-    submit(OpenSession{SessionId(1ull << 50), {}, "user", "me", "sim", {}});
+    submit(OpenSession{SessionId(1ull << 50), {}, "user", "me", "sim", {}, false, {"admin"}});
     settleDown();
     drained_.clear();
     for (int round = 0; round < 3; ++round) {  // dead letters make new queues

@@ -22,7 +22,8 @@ void Simulation::replace(Client& client, bool takesOver) {
     Client fresh;
     fresh.session = SessionId(nextSession_++);
     client = fresh;
-    submit(OpenSession{client.session, {}, "user", me ? "me" : "", "sim", {}, takesOver});
+    submit(
+        OpenSession{client.session, {}, "user", me ? "me" : "", "sim", {}, takesOver, {"admin"}});
 }
 
 void Simulation::close(Client& client) {

@@ -27,7 +27,7 @@ class Client final : public SessionListener {
 
     void start() {
         session_ = port_.newSession(*this);
-        port_.submit(OpenSession{session_, {}, "user", {}, "test", {}});
+        port_.submit(OpenSession{session_, {}, "user", {}, "test", {}, false, {"admin"}});
         Subscribe subscribe;
         subscribe.session = session_;
         subscribe.consumer = ConsumerId(1);

@@ -1,0 +1,152 @@
+// What a session may do: every command passes here first, whatever wire it came by.
+#include "bus/core/broker_impl.h"
+
+namespace busbar {
+namespace {
+
+Error forbidden(const Session& s, Right right, bool topic, const std::string& destination) {
+    return {ErrorCode::notAuthorized, "user '" + s.user + "' has no right to " +
+                                          std::string(name(right)) +
+                                          (topic ? ": topic '" : ": queue '") + destination + "'"};
+}
+
+}  // namespace
+
+std::optional<Error> Broker::Impl::lacks(Session& s, Right right, bool topic,
+                                         const std::string& destination) {
+    if (s.access.may(right, topic, destination)) return std::nullopt;
+    return forbidden(s, right, topic, destination);
+}
+
+/// A queue that its use would make needs the right to create it too.
+std::optional<Error> Broker::Impl::lacksUse(Session& s, Right right, const std::string& queue) {
+    if (auto error = lacks(s, right, false, queue)) return error;
+    return queueNamed(queue) ? std::nullopt : lacks(s, Right::create, false, queue);
+}
+
+/// An operation on a queue, or on a durable subscription: then the right is that on its topic.
+std::optional<Error> Broker::Impl::lacksAt(Session& s, Right right, const std::string& name) {
+    const Queue* q = browsable(name);
+    if (q && q->owner && q->owner != s.id) {
+        return Error{ErrorCode::notAuthorized,
+                     "temporary queue '" + name + "' is its connection's alone"};
+    }
+    if (q && q->owner) return std::nullopt;
+    if (q && q->subscription) return lacks(s, right, true, q->subscription->pattern);
+    return lacks(s, right, false, name);
+}
+
+/// Whoever may do anything at all may have temporary destinations, and answer to others'.
+std::optional<Error> Broker::Impl::lacksAny(const Session& s) const {
+    if (s.access.any()) return std::nullopt;
+    return Error{ErrorCode::notAuthorized,
+                 "user '" + s.user + "' has no rights: its roles are in no rule of permissions"};
+}
+
+std::optional<Error> Broker::Impl::lacksSend(Session& s, const Destination& to) {
+    if (to.isTemporary()) return lacksAny(s);
+    return to.isTopic() ? lacks(s, Right::send, true, to.name) : lacksUse(s, Right::send, to.name);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Send& c) {
+    return lacksSend(s, c.message->destination);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const CommitTransaction& c) {
+    for (const auto& message : c.sends) {
+        if (auto error = lacksSend(s, message->destination))
+            return Error{ErrorCode::transactionAborted, error->text};
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Subscribe& c) {
+    if (c.source.isTemporary()) return lacksAny(s);  // whose it is, is looked at later
+    if (!c.source.isTopic()) return lacksUse(s, Right::receive, c.source.name);
+    if (auto error = lacks(s, Right::receive, true, c.source.name)) return error;
+    if (c.durableName.empty()) return std::nullopt;
+    const std::string owner = c.shared ? std::string() : s.clientId;
+    if (subscriptionNames_.contains(owner + "." + c.durableName)) return std::nullopt;
+    return lacks(s, Right::create, true, c.source.name);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const DeleteSubscription& c) {
+    const std::string owner = c.shared ? std::string() : s.clientId;
+    const auto found = subscriptionNames_.find(owner + "." + c.name);
+    if (found == subscriptionNames_.end()) return lacksAny(s);
+    return lacks(s, Right::create, true, queue(found->second)->subscription->pattern);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Receive& c) {
+    const Queue* q = queueNamed(c.queue);
+    if (q && q->owner) return lacksAny(s);  // whose it is, is looked at later
+    return c.make ? lacksUse(s, Right::receive, c.queue) : lacks(s, Right::receive, false, c.queue);
+}
+
+/// Who may take messages may look at them too.
+std::optional<Error> Broker::Impl::refusal(Session& s, const Browse& c) {
+    if (!lacksAt(s, Right::receive, c.queue)) return std::nullopt;
+    return lacksAt(s, Right::browse, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const GroupState& c) {
+    return lacksAt(s, Right::receive, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const DefineQueue& c) {
+    return lacksAt(s, Right::manage, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const DeleteQueue& c) {
+    return lacksAt(s, Right::manage, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Purge& c) {
+    return lacksAt(s, Right::manage, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const MoveMessages& c) {
+    if (auto error = lacksAt(s, Right::manage, c.queue)) return error;
+    return c.target.empty() ? std::nullopt : lacksUse(s, Right::send, c.target);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Reschedule& c) {
+    return lacksAt(s, Right::manage, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const PauseGroup& c) {
+    return lacksAt(s, Right::manage, c.queue);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const MakeTemporary&) {
+    return lacksAny(s);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const DefineService& c) {
+    return lacks(s, Right::manage, false, c.service + std::string(kRequestSuffix));
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const Call& c) {
+    return lacks(s, Right::send, false, c.service + std::string(kRequestSuffix));
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const TakePicture&) {
+    if (s.access.mayWatch()) return std::nullopt;
+    return Error{ErrorCode::notAuthorized,
+                 "user '" + s.user + "' may not see the whole bus: that needs the role '" +
+                     std::string(kMonitorRole) + "' or '" + std::string(kAdminRole) + "'"};
+}
+
+/// Counts it, and tells operators: at most once a second, so that nobody can fill the log.
+void Broker::Impl::noteRefusal(const Session& s, const Error& error) {
+    ++unauthorized_;
+    ++refusalsUntold_;
+    if (now_.steady < nextRefusalNotice_) return;
+    nextRefusalNotice_ = after(now_.steady, Milliseconds(1'000));
+    const auto more = std::exchange(refusalsUntold_, 0) - 1;
+    notice(Notice::Level::warning, s.user,
+           error.text + " (" + s.protocol + " " + s.remote + ")" +
+               (more > 0 ? "; " + std::to_string(more) + " more since the last such line" : ""));
+}
+
+}  // namespace busbar
