@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace busbar {
 namespace {
@@ -78,7 +79,9 @@ void Broker::Impl::onMessage(const MessageSummary& message, std::span<const Entr
         Queue& q = *recovered_;
         QueueEntry entry;
         entry.id = id;
-        entry.bytes = message.bytes + static_cast<std::uint32_t>(sizeof(Message));
+        entry.bytes = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(message.bytes + sizeof(Message) + message.bodyBytes,
+                                    std::numeric_limits<std::uint32_t>::max()));
         entry.deliveryCount = known.deliveryCount;
         entry.expiration = message.expiration;
         entry.due = known.deliverAt != WallTime{} ? known.deliverAt : message.deliverAt;

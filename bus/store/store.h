@@ -40,6 +40,7 @@ struct MessageSummary {
     bool persistent = true;  ///< false: it was only spilled, and ends with the process
     WallTime expiration{};
     WallTime deliverAt{};
+    std::uint64_t bodyBytes = 0;  ///< of a large body, which is not in its encoding
 };
 
 /// What was in the store, told in the order: all rows, then all messages ascending by id.

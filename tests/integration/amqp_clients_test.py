@@ -14,7 +14,7 @@ from proton import (ConnectionException, Data, Delivery, Described, Link, Messag
                     timestamp, uint)
 from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import Container, Copy, ReceiverOption, Selector
-from proton.utils import BlockingConnection, LinkDetached
+from proton.utils import BlockingConnection, LinkDetached, SendException
 from stomp_wire import Wire
 
 NODE = pathlib.Path(__file__).resolve().parent / "node"
@@ -126,7 +126,7 @@ class AnonymousTest(AmqpTest):
 
     def test_anonymous_where_it_is_configured(self):
         connection = BlockingConnection(f"127.0.0.1:{self.bus.amqp_port}", timeout=5)
-        with self.assertRaises(LinkDetached):
+        with self.assertRaises(SendException):
             connection.create_sender("elsewhere").send(Message(body="x"))
         connection.create_sender("anonymous.q").send(Message(body="x"))
         self.assertEqual(self.receive("anonymous.q")[0].user_id, b"anonymous")

@@ -47,29 +47,29 @@ Result<BodyReferences> readBodyReferences(LiveReader& reader, const LiveIndex& i
     index.eachMessage([&](StoredId id, const LiveMessage& live, std::span<const Entry>) {
         if (live.summary.large) marked.emplace_back(id, live.at);
     });
-    return readBodyReferences(reader, std::move(marked));
-}
-
-Result<BodyReferences> readBodyReferences(LiveReader& reader,
-                                          std::vector<std::pair<StoredId, Location>> marked) {
     std::sort(marked.begin(), marked.end(), [](const auto& a, const auto& b) {
         return std::pair(a.second.segment, a.second.offset) <
                std::pair(b.second.segment, b.second.offset);
     });
     BodyReferences found;
     for (const auto& [id, at] : marked) {
-        const Location whole{at.segment, at.offset - kMessageHeadBytes,
-                             at.size + kMessageHeadBytes};
-        auto bytes = reader.read(whole);
-        if (!bytes) return std::move(bytes).error();
-        const auto message = decodeMessage(Buffer::copyOf(verifiedMessage(id, *bytes)));
-        if (message && (*message)->large) {
-            found.known.push_back({id, *(*message)->large});
-        } else {
-            found.unreadable.push_back(id);
-        }
+        if (auto read = readBodyReference(reader, id, at, found); !read) return read.error();
     }
     return found;
+}
+
+Result<std::uint64_t> readBodyReference(LiveReader& reader, StoredId id, Location at,
+                                        BodyReferences& found) {
+    const Location whole{at.segment, at.offset - kMessageHeadBytes, at.size + kMessageHeadBytes};
+    auto bytes = reader.read(whole);
+    if (!bytes) return std::move(bytes).error();
+    const auto message = decodeMessage(Buffer::copyOf(verifiedMessage(id, *bytes)));
+    if (!message || !(*message)->large) {
+        found.unreadable.push_back(id);
+        return std::uint64_t{0};
+    }
+    found.known.push_back({id, *(*message)->large});
+    return (*message)->large->size;
 }
 
 }  // namespace busbar::journal

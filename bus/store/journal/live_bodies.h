@@ -57,8 +57,9 @@ struct BodyReferences {
     std::vector<StoredId> unreadable;
 };
 Result<BodyReferences> readBodyReferences(LiveReader& reader, const LiveIndex& index);
-/// The same where the marked messages are known already.
-Result<BodyReferences> readBodyReferences(LiveReader& reader,
-                                          std::vector<std::pair<StoredId, Location>> marked);
+/// The same of one marked message: adds it to `found`, and returns the bytes of its body; 0 where
+/// it is unreadable.
+Result<std::uint64_t> readBodyReference(LiveReader& reader, StoredId message, Location at,
+                                        BodyReferences& found);
 
 }  // namespace busbar::journal

@@ -122,10 +122,11 @@ Result<void> tellRows(LiveReader& reader, const LiveIndex& index, RecoveryListen
     return {};
 }
 
-/// Returns which messages have large bodies.
-std::vector<std::pair<StoredId, Location>> tellMessages(const LiveIndex& index,
-                                                        RecoveryListener& listener) {
-    std::vector<std::pair<StoredId, Location>> large;
+/// Returns what those with large bodies refer to: they are few, so each is read as it comes.
+Result<BodyReferences> tellMessages(LiveReader& reader, const LiveIndex& index,
+                                    RecoveryListener& listener) {
+    BodyReferences bodies;
+    std::optional<Error> failed;
     std::uint64_t count = 0;
     index.eachMessage([&](StoredId id, const LiveMessage& live, std::span<const Entry> entries) {
         MessageSummary summary;
@@ -135,14 +136,21 @@ std::vector<std::pair<StoredId, Location>> tellMessages(const LiveIndex& index,
         summary.persistent = live.summary.persistent;
         summary.expiration = live.summary.expiration;
         summary.deliverAt = live.summary.deliverAt;
+        if (live.summary.large && !failed) {
+            auto size = readBodyReference(reader, id, live.at, bodies);
+            if (size)
+                summary.bodyBytes = *size;
+            else
+                failed = size.error();
+        }
         listener.onMessage(summary, entries);
-        if (live.summary.large) large.emplace_back(id, live.at);
         if (++count % 65536 == 0) {
             listener.onProgress(0.9 + 0.1 * static_cast<double>(count) /
                                           static_cast<double>(index.messages()));
         }
     });
-    return large;
+    if (failed) return *std::move(failed);
+    return bodies;
 }
 
 /// Forgets what was read, not which files there are.
@@ -250,7 +258,7 @@ Result<std::unique_ptr<Recovered>> recoverLog(FileSystem& files, const std::stri
     LiveReader reader(files, directory, state->layout, state->firstEpoch);
     auto told = tellRows(reader, state->index, listener);
     if (!told) return std::move(told).error();
-    auto bodies = readBodyReferences(reader, tellMessages(state->index, listener));
+    auto bodies = tellMessages(reader, state->index, listener);
     if (!bodies) return std::move(bodies).error();
     state->bodies = std::move(*bodies);
     if (!state->bodies.unreadable.empty()) {

@@ -14,6 +14,7 @@ class DeadLettersTest : public CoreFixture {
     CPPUNIT_TEST(deadLettersARejectedMessageWithItsReason);
     CPPUNIT_TEST(answersARejectionWhenTheDeadLetterIsDurable);
     CPPUNIT_TEST(passesLargeBodiesOnAndLetsGoOfThem);
+    CPPUNIT_TEST(largeBodiesCountAfterARestartToo);
     CPPUNIT_TEST(putsDeadLettersBack);
     CPPUNIT_TEST(expiresToTheExpiryQueue);
     CPPUNIT_TEST_SUITE_END();
@@ -60,6 +61,14 @@ class DeadLettersTest : public CoreFixture {
         CPPUNIT_ASSERT(done && done->request == RequestId(7) && !done->error);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), h.queue("q").depth);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), h.queue("DLQ.q").depth);
+    }
+
+    void largeBodiesCountAfterARestartToo() {
+        const auto s = h.open();
+        h.run(DefineQueue{s, {}, "q", {}});
+        h.run(Send{s, {}, h.large("q", 7, 1)});
+        h.restart();
+        CPPUNIT_ASSERT(h.queue("q").bytes >= (1ull << 31));
     }
 
     void passesLargeBodiesOnAndLetsGoOfThem() {

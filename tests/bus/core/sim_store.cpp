@@ -50,7 +50,7 @@ void StoreContent::tell(RecoveryListener& listener) const {
             entries.push_back({queue, entry.deliveryCount, entry.deliverAt});
         const Message& m = *stored.message;
         listener.onMessage({id, static_cast<std::uint32_t>(m.body.size() + 100), m.priority,
-                            m.persistent, m.expiration, m.deliverAt},
+                            m.persistent, m.expiration, m.deliverAt, m.large ? m.large->size : 0},
                            entries);
     }
 }

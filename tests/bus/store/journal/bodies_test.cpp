@@ -69,6 +69,7 @@ class BodiesTest : public CppUnit::TestFixture {
         Journal again(disk_);
         CPPUNIT_ASSERT(again.opened.ok());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, again.recovered.state.messages.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{kText.size()}, again.recovered.summaries[1].bodyBytes);
         auto read = again.reads.read(*again.store, {1});
         Error why;
         CPPUNIT_ASSERT(wholeBody(*again.store, *read[1].message, why) == kText);
