@@ -149,6 +149,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void refuseDelivery(const Subscription& subscription, const Delivery& delivery,
                         const Error& why);
     void writeMessage(Subscription& subscription, const Delivery& delivery);
+    void writeContent(const Message& message);  ///< its headers and body
     void writeBody(const Message& message);
     void writeBrowsed(const Subscription& subscription, const Browsed::Entry& entry);
     void writeBrowseEnd(const Subscription& subscription);

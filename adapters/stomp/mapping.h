@@ -8,6 +8,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, 
 /// The headers of a MESSAGE frame that come from the message, content-length included.
 void appendMessageHeaders(std::string& out, const Message& message, Version version,
                           const TemporaryNames& names);
+
+/// STOMP has no maps and streams: such a message with its body as JSON (`bus/message/json.h`) and
+/// its content type saying so. Nothing for other messages, which are shown as they are.
+std::optional<Message> inJson(const Message& message);
 
 /// Decimal, in full, at most `max`.
 Result<std::uint64_t> toNumber(std::string_view header, std::string_view text, std::uint64_t max);

@@ -1,0 +1,183 @@
+"""Does a message cross from each protocol to each without losing what the other side can carry?
+
+Producers and consumers of STOMP, AMQP, OpenWire and HTTP, all pairs; messages of every kind, property type and header
+field from a seed (BUSBAR_CROSSING_SEED, printed; BUSBAR_CROSSING_ROUNDS more of each kind). The rules are RULES below;
+docs/protocols/crossing.md says them in words.
+"""
+import base64
+import dataclasses
+import json
+import os
+import random
+import time
+import unittest
+
+from busbar_fixture import Bus
+from crossing_messages import Generator, Message, real, same
+from crossing_wires import WIRES, as_text, from_text
+
+SEED = int(os.environ.get("BUSBAR_CROSSING_SEED", random.SystemRandom().randrange(1 << 32)))
+ROUNDS = int(os.environ.get("BUSBAR_CROSSING_ROUNDS", 4))
+PLAIN_FIELDS = ("correlation", "type", "reply_to", "priority", "persistent", "group", "content_type")
+
+
+# ---- the rules: what a consumer of `target` must see of a message, beyond the plain fields, which all carry
+
+def value_in_json(value):
+    kind, plain = value
+    return {"type": kind, "value": base64.b64encode(plain).decode() if kind == "bytes" else plain}
+
+
+def stomp_body(m):
+    """Text, bytes and objects are their bytes; maps and streams are JSON."""
+    if m.kind == "map":
+        return {name: value_in_json(value) for name, value in m.body}
+    if m.kind == "stream":
+        return [value_in_json(value) for value in m.body]
+    return (m.body or "").encode() if m.kind in ("none", "text") else m.body
+
+
+def java_text(value):
+    """ActiveMQ's Java client takes the modified UTF-8 of properties and map entries for UTF-8 (hawtbuf's UTF8Buffer): beyond
+    U+FFFF it shows two replacement characters, whoever sent it. The bytes are right; text and stream bodies come whole."""
+    return ("string", "".join(c if c < "\U00010000" else "\ufffd\ufffd" for c in value[1])) if value[0] == "string" else value
+
+
+RULES = {
+    # target: {field: what it is there}; a field that is not here is as it was sent
+    "amqp": {"sequence": lambda m: m.sequence & 0xffffffff},  # unsigned
+    "openwire": {
+        "properties": lambda m: {name: java_text(value) for name, value in m.properties.items()},
+        "body": lambda m: [(name, java_text(value)) for name, value in m.body] if m.kind == "map" else m.body,
+    },
+    "http": {},
+    "stomp": {
+        "kind": lambda m: "bytes",
+        "body": stomp_body,
+        "shown_as": lambda m: m.kind if m.kind in ("map", "stream", "object") else "",
+        "content_type": lambda m: "application/json" if m.kind in ("map", "stream") else m.content_type,
+    },
+}
+
+
+def expected(target, sent):
+    return dataclasses.replace(sent, user="admin", **{field: rule(sent) for field, rule in RULES[target].items()})
+
+
+def said(source, m):
+    """What a producer on `source` says of a message: its wire may have strings only."""
+    typed = WIRES[source].CAN["properties"]
+    return dataclasses.replace(m, properties={name: value if value[0] in typed else ("string", as_text(value))
+                                              for name, value in m.properties.items()})
+
+
+# ---- the comparison
+
+def same_property(target, want, got):
+    """STOMP says each value as text: it must read back as the value that it was."""
+    if target != "stomp" or want[0] == "string":
+        return same(want, got)
+    return got[0] == "string" and same(want, (want[0], from_text(want[0], got[1])))
+
+
+def same_json(want, got):
+    """Floats are compared as such: JSON has one kind of number."""
+    if isinstance(want, dict) and want.get("type") in ("float", "double"):
+        return got.get("type") == want["type"] and repr(real(want["type"], got["value"])) == repr(want["value"])
+    if isinstance(want, dict):
+        return want.keys() == got.keys() and all(same_json(want[key], got[key]) for key in want)
+    if isinstance(want, list):
+        return len(want) == len(got) and all(map(same_json, want, got))
+    return want == got and type(want) is type(got)
+
+
+def same_body(want, got):
+    if isinstance(want.body, (dict, list)) and isinstance(got.body, bytes):
+        return same_json(want.body, json.loads(got.body))
+    if want.kind == "map":  # in no order
+        return got.kind == "map" and repr(sorted(want.body)) == repr(sorted(got.body))
+    return repr(want.body) == repr(got.body)
+
+
+def differences(target, sent, got, times):
+    """What is wrong, in words."""
+    want = expected(target, sent)
+    for field in (*PLAIN_FIELDS, "kind", "sequence", "user", "shown_as"):
+        if getattr(want, field) != getattr(got, field):
+            yield f"{field}: {getattr(want, field)!r} expected, {getattr(got, field)!r} seen"
+    if not same_body(want, got):
+        yield f"body: {want.body!r:.300} expected, {got.body!r:.300} seen"
+    due = [moment * 1000 + want.ttl for moment in times] if want.ttl else [0, 0]
+    if not due[0] - 1000 <= got.expiration <= due[1] + 1000:
+        yield f"expiration: {due} expected, {got.expiration} seen"
+    for name, value in want.properties.items():
+        if name not in got.properties:
+            yield f"property {name} ({value}) is missing"
+        elif not same_property(target, value, got.properties[name]):
+            yield f"property {name}: {value} expected, {got.properties[name]} seen"
+    for name in got.properties.keys() - want.properties.keys():
+        yield f"property {name}={got.properties[name]} was never set"
+
+
+class CrossingTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        print(f"BUSBAR_CROSSING_SEED={SEED}", flush=True)
+        cls.bus = Bus()
+        cls.addClassCleanup(cls.bus.close)
+        cls.bus.start()
+        cls.wires = {}
+        for name, wire in WIRES.items():
+            cls.wires[name] = wire(cls.bus)
+            cls.addClassCleanup(cls.wires[name].close)
+
+    def messages(self, source):
+        can = WIRES[source].CAN
+        generator = Generator(f"{SEED}-{source}", can["escapes"], can["kinds"], can["negative_sequence"])
+        for number, m in enumerate(generator.all(ROUNDS)):
+            m.properties["number"] = ("string", str(number))
+            yield said(source, m)
+
+    def cross(self, source):
+        sent = list(self.messages(source))
+        for target in WIRES:
+            with self.subTest(source=source, target=target, seed=SEED):
+                queue = f"from.{source}.to.{target}"
+                begin = time.time()
+                self.wires[source].send(queue, sent)
+                times = begin, time.time()
+                seen = self.wires[target].receive(queue, len(sent), 20)
+                numbers = [int(m.properties["number"][1]) for m in seen]
+                self.assertEqual(list(range(len(sent))), sorted(numbers), "lost, or there twice")
+                wrong = [f"{number} ({sent[number].kind}): {what}" for number, m in zip(numbers, seen)
+                         for what in differences(target, sent[number], m, times)]
+                self.assertEqual([], wrong[:10], f"{len(wrong)} in all")
+
+    def test_from_stomp_to_all(self):
+        self.cross("stomp")
+
+    def test_from_amqp_to_all(self):
+        self.cross("amqp")
+
+    def test_from_openwire_to_all(self):
+        self.cross("openwire")
+
+    def test_from_http_to_all(self):
+        self.cross("http")
+
+    def test_the_comparison_sees_what_is_lost(self):
+        """The test of the test: each spoilt field is named."""
+        sent = Message("text", "a", {"f": ("float", 0.5), "z": ("double", -0.0)}, "c", "t", "queue://q", 7, 1000, True, "g", 3, "x/y")
+        good = dataclasses.replace(sent, expiration=6000, user="admin")
+        self.assertEqual([], list(differences("http", sent, good, (5, 5))))
+        for change in ({"body": "b"}, {"kind": "bytes"}, {"correlation": ""}, {"type": ""}, {"reply_to": ""}, {"priority": 4},
+                       {"persistent": False}, {"group": ""}, {"sequence": 0}, {"content_type": ""}, {"user": ""},
+                       {"expiration": 0}, {"properties": {}}, {"properties": sent.properties | {"more": ("int", 1)}},
+                       {"properties": sent.properties | {"z": ("double", 0.0)}},
+                       {"properties": sent.properties | {"f": ("double", 0.5)}}):
+            self.assertEqual(1 if change != {"properties": {}} else 2,
+                             len(list(differences("http", sent, dataclasses.replace(good, **change), (5, 5)))), change)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
