@@ -5,6 +5,7 @@ goes on. At the end what was sent was received, each message once. STOMP by stom
 numbered sends and exactly-once consumers; OpenWire by ActiveMQ's Java client and its failover:.
 """
 import json
+import logging
 import queue
 import time
 import unittest
@@ -22,6 +23,9 @@ COUNT = 3          # messages of one run
 FRAMES_MAX = 60    # of one direction of one run: more means that the client does not come to its end
 ATTEMPTS_MAX = 5   # a client that needs more connections than this does not get on
 WAIT = 20
+
+
+logging.getLogger("stomp.py").setLevel(logging.CRITICAL)  # it reports each cut
 
 
 class Lost(Exception):
@@ -278,8 +282,9 @@ class FailoverCutsTest(CutsTest):
         cls.addClassCleanup(cls.peer.close)
 
     def open(self, port):
-        self.peer("open", **{"as": "x"}, user="admin", password="secret",
-                  url=f"failover:(tcp://127.0.0.1:{port})?initialReconnectDelay=10&useExponentialBackOff=false&timeout={WAIT * 1000}")
+        """A close whose answer was cut off is waited for closeTimeout long."""
+        options = f"initialReconnectDelay=10&useExponentialBackOff=false&timeout={WAIT * 1000}&jms.closeTimeout=300"
+        self.peer("open", **{"as": "x"}, user="admin", password="secret", url=f"failover:(tcp://127.0.0.1:{port})?{options}")
 
     def test_openwire_producer(self):
         def run(port, name):
