@@ -1,7 +1,7 @@
 #include "adapters/http/message_mapping.h"
 
-#include "bus/base/base64.h"
 #include "adapters/http/parameters.h"
+#include "bus/base/base64.h"
 #include "bus/message/json.h"
 
 #include <algorithm>
@@ -12,6 +12,8 @@ namespace busbar::http {
 namespace {
 
 constexpr std::string_view kPropertyPrefix = "x-property-";
+/// What AMQP and OpenWire say with this property: a text message whose text is null, not "".
+constexpr std::string_view kNullText = "busbar_nullText";
 constexpr Milliseconds kExpiresMax{std::int64_t{10} * 365 * 24 * 3600 * 1000};
 
 std::string lower(std::string_view text) {
@@ -152,7 +154,7 @@ Result<void> setBody(Message& message, const Buffer& body) {
 void writeProperties(JsonWriter& json, const Properties& properties) {
     json.key("properties").beginObject();
     for (const auto& [name, value] : properties) {
-        if (!isUtf8(name)) continue;
+        if (!isUtf8(name) || name == kNullText) continue;
         std::string text;
         appendJson(text, value);
         json.key(name).raw(text);
@@ -181,6 +183,10 @@ void writeBody(JsonWriter& json, const Message& message) {
         return;
     }
     if (writeAsJson(json, message)) return;
+    if (message.properties.find(kNullText)) {
+        json.key("body").null();
+        return;
+    }
     const bool text = message.bodyKind == BodyKind::text && isUtf8(message.body.view());
     json.key("body").string(text ? std::string(message.body.view()) : base64(message.body.view()));
     if (!text) json.key("bodyEncoding").string("base64");

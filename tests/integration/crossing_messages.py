@@ -1,7 +1,7 @@
 """JMS messages as plain values, and a generator of them from a seed. Knows no wire.
 
-A VALUE is (type, python value): boolean, byte, short, int, long, float, double, string, bytes, char, null.
-Bodies: none None; text str; bytes and object bytes; map [(name, VALUE)]; stream [VALUE].
+A VALUE is (type, python value): boolean, byte, short, int, long, float, double, string, bytes, char, null; within maps also list
+([VALUE]) and map ([(name, VALUE)]). Bodies: none None; text str, or None; bytes and object bytes; map [(name, VALUE)]; stream [VALUE].
 """
 import dataclasses
 import random
@@ -39,7 +39,14 @@ def real(kind, value):
 
 def same(a, b):
     """Whether two VALUEs are one: 0.0 is not -0.0, True is not 1."""
-    return a[0] == b[0] and repr(a[1]) == repr(b[1])
+    return repr(a) == repr(b)
+
+
+def in_order(value):
+    """A VALUE, or a map's body, with its maps in the order of their names: JMS gives them none."""
+    if isinstance(value, list):
+        return [in_order(one) for one in (sorted(value) if value and isinstance(value[0][1], tuple) else value)]
+    return (value[0], in_order(value[1])) if isinstance(value[1], (list, tuple)) else value
 
 
 class Generator:
@@ -47,9 +54,9 @@ class Generator:
     ESCAPES = "\n\t\r\\:"
     NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$"
 
-    def __init__(self, seed, escapes=True, kinds=KINDS, negative_sequence=True):
+    def __init__(self, seed, escapes=True, kinds=KINDS, negative_sequence=True, null_text=True):
         self.random = random.Random(seed)
-        self.escapes, self.kinds, self.negative_sequence = escapes, kinds, negative_sequence
+        self.escapes, self.kinds, self.negative_sequence, self.null_text = escapes, kinds, negative_sequence, null_text
 
     def all(self, rounds):
         """So many messages of each kind; the first of a kind are its edges."""
@@ -93,13 +100,25 @@ class Generator:
             return self.text(pick.choice([1, 30, 2000]))
         if kind in ("bytes", "object"):
             return pick.randbytes(pick.choice([1, 33, 5000]))
-        values = [self.value(one, wide=True) for one in VALUE_TYPES]
+        values = self.values()
+        if kind == "stream":  # ActiveMQ's has no lists and maps within
+            return values
+        inner = self.values()
+        values += [("list", [*inner[:4], ("list", []), ("map", self.named(inner[4:]))]), ("map", self.named([("list", inner)]))]
         pick.shuffle(values)
-        return [(f"{self.text(3)}.{i}", value) for i, value in enumerate(values)] if kind == "map" else values
+        return self.named(values)
+
+    def values(self):
+        values = [self.value(one, wide=True) for one in VALUE_TYPES]
+        self.random.shuffle(values)
+        return values
+
+    def named(self, values):
+        return [(f"{self.text(3)}.{i}", value) for i, value in enumerate(values)]
 
     def edges(self, kind):
         if kind == "text":
-            return ["", "a\0b", "😀" * 20_000, "x" * 70_001, "\n\n", "\ufeff\u2028"]
+            return ([None] if self.null_text else []) + ["", "a\0b", "😀" * 20_000, "x" * 70_001, "\n\n", "\ufeff\u2028"]
         if kind in ("bytes", "object"):
             return [b"\0", bytes(range(256)) * 300, b"\xff\xfe\0\0"] + ([b""] if kind == "bytes" else [])
         if kind in ("map", "stream"):

@@ -15,8 +15,8 @@ from proton.utils import BlockingConnection
 from crossing_messages import KINDS, PROPERTY_TYPES, Message, real
 from java_client import Peer
 
-TEXT_TYPES = {"kinds": ("text", "bytes"), "properties": ("string",)}
-ALL_TYPES = {"kinds": KINDS, "properties": PROPERTY_TYPES}
+TEXT_TYPES = {"kinds": ("text", "bytes"), "properties": ("string",), "null_text": False}
+ALL_TYPES = {"kinds": KINDS, "properties": PROPERTY_TYPES, "null_text": True}
 
 
 def as_text(value):
@@ -110,9 +110,17 @@ class Amqp:
                                              timeout=20, allowed_mechs="PLAIN")
 
     def put(self, value):
+        if value[0] == "list":
+            return [self.put(one) for one in value[1]]
+        if value[0] == "map":
+            return {name: self.put(one) for name, one in value[1]}
         return self.TYPES[value[0]](value[1])
 
     def got(self, value):
+        if isinstance(value, list):
+            return "list", [self.got(one) for one in value]
+        if isinstance(value, dict):
+            return "map", [(name, self.got(one)) for name, one in value.items()]
         name = self.NAMES[type(value)]
         plain = {"boolean": bool, "float": float, "double": float, "string": str, "char": str, "bytes": bytes}
         return name, None if name == "null" else plain.get(name, int)(value)
@@ -134,7 +142,7 @@ class Amqp:
             out.expiry_time = time.time() + m.ttl / 1000
         elif m.ttl:
             out.ttl = m.ttl / 1000
-        if m.kind == "object" or number % 3 == 0:  # as JMS clients do
+        if m.kind == "object" or m.body is None or number % 3 == 0:  # as JMS clients do
             out.annotations = {proton.symbol("x-opt-jms-msg-type"): proton.byte(self.CODES[m.kind])}
         return out
 
@@ -155,7 +163,7 @@ class Amqp:
 
     def body(self, kind, m):
         """The section must be the one that JMS clients expect of this kind."""
-        expected = {"none": type(None), "text": str, "map": dict, "stream": list}.get(kind, (bytes, memoryview))
+        expected = {"none": type(None), "text": (str, type(None)), "map": dict, "stream": list}.get(kind, (bytes, memoryview))
         assert isinstance(m.body, expected), (kind, type(m.body))
         if kind in ("bytes", "object", "stream"):
             assert m.inferred, kind
@@ -193,13 +201,19 @@ class OpenWire:
         self.peer = Peer()
         self.peer("open", **{"as": "x"}, url=f"tcp://127.0.0.1:{bus.openwire_port}", user="admin", password=bus.password)
 
-    @staticmethod
-    def put(value):
+    def put(self, value):
+        if value[0] == "list":
+            return ["list", [self.put(one) for one in value[1]]]
+        if value[0] == "map":
+            return ["map", [[name, self.put(one)] for name, one in value[1]]]
         text = base64.b64encode(value[1]).decode() if value[0] == "bytes" else "" if value[0] == "null" else as_text(value)
         return [value[0], text]
 
-    @staticmethod
-    def got(value):
+    def got(self, value):
+        if value[0] == "list":
+            return "list", [self.got(one) for one in value[1]]
+        if value[0] == "map":
+            return "map", [(name, self.got(one)) for name, one in value[1]]
         return value[0], from_text(*value)
 
     def encode(self, m):
@@ -275,9 +289,12 @@ class Http:
                 assert self.bus.http("DELETE", f"/queues/{name}/leases/{lease}")[0] == 204
         return out
 
-    @staticmethod
-    def got(value):
+    def got(self, value):
         kind, plain = value["type"], value["value"]
+        if kind == "list":
+            return kind, [self.got(one) for one in plain]
+        if kind == "map":
+            return kind, [(name, self.got(one)) for name, one in plain.items()]
         if kind == "bytes":
             plain = base64.b64decode(plain)
         return kind, real(kind, plain) if kind in ("float", "double") else plain

@@ -95,6 +95,12 @@ class MappingTest : public CppUnit::TestFixture {
         assertContains(written(BodyKind::text, "a"), R"("bodyKind":"text","body":"a"})");
         assertContains(written(BodyKind::object, "a"),
                        R"("bodyKind":"object","body":"YQ==","bodyEncoding":"base64"})");
+        Message null;
+        null.bodyKind = BodyKind::text;
+        null.properties.set("busbar_nullText", true);
+        JsonWriter json;
+        writeMessage(json, null, [](JsonWriter&) {});
+        assertContains(json.take(), R"("properties":{},"bodyKind":"text","body":null})");
     }
     void mapsAndStreamsAreJson() {
         std::string map;

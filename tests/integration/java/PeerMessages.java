@@ -2,10 +2,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collections;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import javax.jms.BytesMessage;
 import javax.jms.Destination;
@@ -29,7 +32,7 @@ import org.apache.activemq.util.ByteSequence;
  * </pre>
  *
  * Bodies: none null; text a string; bytes and object base64; map [[name, VALUE]...]; stream [VALUE...]. A VALUE is
- * [type, text], text as Java's parse methods take it, bytes in base64.
+ * [type, text], text as Java's parse methods take it, bytes in base64; ["list", [VALUE...]], ["map", [[name, VALUE]...]].
  */
 final class PeerMessages {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -37,6 +40,16 @@ final class PeerMessages {
     private PeerMessages() {}
 
     static Object value(JsonNode value) {
+        if (value.get(0).asText().equals("list")) {
+            List<Object> list = new ArrayList<>();
+            for (JsonNode one : value.get(1)) list.add(value(one));
+            return list;
+        }
+        if (value.get(0).asText().equals("map")) {
+            Map<String, Object> map = new LinkedHashMap<>();
+            for (JsonNode one : value.get(1)) map.put(one.get(0).asText(), value(one.get(1)));
+            return map;
+        }
         String text = value.get(1).asText();
         switch (value.get(0).asText()) {
             case "null": return null;
@@ -55,6 +68,17 @@ final class PeerMessages {
     }
 
     static ArrayNode value(Object value) {
+        if (value instanceof List) {
+            ArrayNode list = JSON.createArrayNode();
+            for (Object one : (List<?>) value) list.add(value(one));
+            return JSON.createArrayNode().add("list").add(list);
+        }
+        if (value instanceof Map) {
+            ArrayNode map = JSON.createArrayNode();
+            for (Map.Entry<?, ?> one : ((Map<?, ?>) value).entrySet())
+                map.add(JSON.createArrayNode().add(one.getKey().toString()).add(value(one.getValue())));
+            return JSON.createArrayNode().add("map").add(map);
+        }
         String type = value == null ? "null" : value instanceof byte[] ? "bytes" : value instanceof Integer ? "int"
                     : value instanceof Character ? "char" : value.getClass().getSimpleName().toLowerCase();
         String text = value instanceof byte[] ? base64((byte[]) value) : value == null ? "" : value.toString();
@@ -85,7 +109,7 @@ final class PeerMessages {
     private static Message body(Session session, String kind, JsonNode body) throws Exception {
         switch (kind) {
             case "none": return session.createMessage();
-            case "text": return session.createTextMessage(body.asText());
+            case "text": return session.createTextMessage(body.isNull() ? null : body.asText());
             case "bytes": {
                 BytesMessage message = session.createBytesMessage();
                 message.writeBytes(Base64.getDecoder().decode(body.asText()));
