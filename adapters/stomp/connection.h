@@ -103,7 +103,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void leaveWhenDone();
     void end(std::string_view why);
     Result<std::string> toBus(std::string_view local) override;
-    std::string_view toLocal(std::string_view busName) const override;
+    std::string toLocal(std::string_view busName) const override;
 
     // commands/
     void connect(Frame& frame);

@@ -34,9 +34,9 @@ std::string_view prefixOf(DestinationKind kind) {
     return {};
 }
 
-std::string_view localName(const Destination& destination, const TemporaryNames& names) {
+std::string localName(const Destination& destination, const TemporaryNames& names) {
     return destination.kind == DestinationKind::temporaryQueue ? names.toLocal(destination.name)
-                                                               : std::string_view(destination.name);
+                                                               : destination.name;
 }
 
 template <class Number>

@@ -22,8 +22,9 @@ class TemporaryNames {
     /// The bus's name of "/temp-queue/`local`", made where it is new. `local` may be a bus name
     /// itself.
     virtual Result<std::string> toBus(std::string_view local) = 0;
-    /// The connection's name for a bus name; the bus name itself where it is not its own.
-    virtual std::string_view toLocal(std::string_view busName) const = 0;
+    /// The connection's name for a bus name. For one that is not its own: a name that toBus takes
+    /// for that bus name and for nothing else.
+    virtual std::string toLocal(std::string_view busName) const = 0;
 };
 
 /// "/queue/N", "/topic/N", "/temp-queue/N". invalidArgument for anything else.

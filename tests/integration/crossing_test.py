@@ -179,6 +179,37 @@ class CrossingTest(unittest.TestCase):
     def test_from_http_to_all(self):
         self.cross("http")
 
+    def test_requests_are_answered_from_every_protocol(self):
+        """The asker's temporary queue is an address that every worker can answer to."""
+        for asker in ("stomp", "amqp", "openwire"):
+            where = self.wires[asker].temporary()
+            for worker in WIRES:
+                with self.subTest(asker=asker, worker=worker):
+                    queue = f"asked.by.{asker}.of.{worker}"
+                    question = Message("text", "why?", correlation=queue, reply_to=where, content_type="text/plain")
+                    self.wires[asker].send(queue, [question])
+                    got = self.wires[worker].receive(queue, 1, 20)[0]
+                    self.assertEqual("temp-queue", got.reply_to.split("://")[0])
+                    self.wires[worker].send(got.reply_to, [Message("text", "because", correlation=got.correlation,
+                                                                   content_type="text/plain")])
+                    answer = self.wires[asker].answer(20)
+                    text = answer.body.decode() if isinstance(answer.body, bytes) else answer.body
+                    self.assertEqual(("because", queue), (text, answer.correlation))
+
+    def test_bodies_that_do_not_fit_into_memory(self):
+        """Over limits.large-body-bytes they lie in files, and are the same message for that."""
+        letters = "aä€😀" * (1 << 19)
+        for source in WIRES:
+            sent = [Message("bytes", random.Random(SEED).randbytes(5 << 20), content_type="application/x-own")]
+            if "map" in WIRES[source].CAN["kinds"]:
+                sent += [Message("text", letters), Message("object", sent[0].body)]
+            for target in WIRES:
+                with self.subTest(source=source, target=target):
+                    queue = f"large.from.{source}.to.{target}"
+                    self.wires[source].send(queue, sent)
+                    seen = self.wires[target].receive(queue, len(sent), 30)
+                    self.assertEqual([[]] * len(sent), [list(differences(target, m, got, (0, 0))) for m, got in zip(sent, seen)])
+
     def test_the_comparison_sees_what_is_lost(self):
         """The test of the test: each spoilt field is named."""
         sent = Message("text", "a", {"f": ("float", 0.5), "z": ("double", -0.0)}, "c", "t", "queue://q", 7, 1000, True, "g", 3, "x/y")

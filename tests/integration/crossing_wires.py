@@ -1,6 +1,8 @@
 """The four wires, each through a client that people have: messages of crossing_messages.py in and out.
 
-A wire has CAN (what a producer on it can say), send(queue, messages), receive(queue, count, timeout), close().
+A wire has CAN (what a producer on it can say), send(queue, messages), receive(queue, count, timeout), close(); all but HTTP
+also temporary(), the address of a temporary queue of their own, and answer(timeout), what comes there. A queue is its name, or
+temp-queue://NAME.
 """
 import base64
 import json
@@ -61,7 +63,20 @@ class Stomp(stomp.ConnectionListener):
 
     @staticmethod
     def address(uri):
-        return uri.replace("queue://", "/queue/").replace("topic://", "/topic/")
+        kind, separator, name = uri.rpartition("://")
+        return f"/{kind or 'queue'}/{name}" if uri else ""
+
+    @staticmethod
+    def uri(address):
+        _, kind, name = address.split("/", 2) if address else ("", "", "")
+        return f"{kind}://{name}" if address else ""
+
+    def temporary(self):
+        self.connection.subscribe("/temp-queue/answers", id="temporary", ack="auto")
+        return "temp-queue://answers"
+
+    def answer(self, timeout):
+        return self.seen(self.frames.get(timeout=timeout))
 
     def send(self, name, messages):
         for m in messages:
@@ -74,7 +89,7 @@ class Stomp(stomp.ConnectionListener):
             if m.ttl:
                 headers["expires"] = int(time.time() * 1000) + m.ttl
             headers |= {key: as_text(value) for key, value in m.properties.items()}
-            self.connection.send("/queue/" + name, m.body, content_type=m.content_type or None, headers=headers)
+            self.connection.send(self.address(name), m.body, content_type=m.content_type or None, headers=headers)
             refused = self.receipts.get(timeout=20)
             assert refused is None, refused
 
@@ -88,7 +103,7 @@ class Stomp(stomp.ConnectionListener):
         assert int(h["content-length"]) == len(body), h
         return Message("bytes", body, {key: ("string", value) for key, value in h.items() if key not in self.OWN},
                        h.get("correlation-id", ""), h.get("type", ""),
-                       h.get("reply-to", "").replace("/queue/", "queue://").replace("/topic/", "topic://"),
+                       self.uri(h.get("reply-to", "")),
                        int(h["priority"]), 0, h.get("persistent") == "true", h.get("JMSXGroupID", ""),
                        int(h.get("JMSXGroupSeq", 0)), h.get("content-type", ""), int(h["expires"]), h.get("JMSXUserID"),
                        h.get("busbar-body", ""))
@@ -152,6 +167,17 @@ class Amqp:
             sender.send(self.encode(m, number))
         sender.close()
 
+    def temporary(self):
+        self.answers = self.connection.create_receiver(None, credit=10, dynamic=True)
+        return self.answers.link.remote_source.address
+
+    def answer(self, timeout):
+        message = self.answers.receive(timeout=timeout)
+        self.answers.accept()
+        return self.seen(message)
+
+    answers = None
+
     def receive(self, name, count, timeout):
         receiver = self.connection.create_receiver(name, credit=count)
         out = []
@@ -190,6 +216,7 @@ class Amqp:
                        m.group_sequence or 0, self.content_type(m), round((m.expiry_time or 0) * 1000), m.user_id.decode())
 
     def close(self):
+        self.answers = None  # before the connection: its binding wants it so
         self.connection.close()
 
 
@@ -234,6 +261,13 @@ class OpenWire:
     def send(self, name, messages):
         self.peer("send", **{"as": "x"}, queue=name, messages=[self.encode(m) for m in messages])
 
+    def temporary(self):
+        self.answers = self.peer("temporary", **{"as": "x"})["address"]
+        return self.answers
+
+    def answer(self, timeout):
+        return self.receive(self.answers, 1, timeout)[0]
+
     def receive(self, name, count, timeout):
         return [self.seen(m) for m in self.peer("receive", **{"as": "x"}, queue=name, count=count, ms=timeout * 1000)["messages"]]
 
@@ -274,7 +308,8 @@ class Http:
                 headers["X-Group-Seq"] = str(m.sequence)
             headers |= {"X-Property-" + key: as_text(value) for key, value in m.properties.items()}
             body = m.body.encode() if m.kind == "text" else m.body
-            status, _, answer = self.bus.http("POST", f"/queues/{name}/messages", body,
+            queue = urllib.parse.quote(name.removeprefix("temp-queue://"), safe="")
+            status, _, answer = self.bus.http("POST", f"/queues/{queue}/messages", body,
                                               {key: value.encode() for key, value in headers.items()})
             assert status == 201, (status, answer)
 
@@ -300,6 +335,10 @@ class Http:
         return kind, real(kind, plain) if kind in ("float", "double") else plain
 
     def body(self, m):
+        if "bodyPath" in m:  # too large to come along
+            status, _, body = self.bus.http("GET", m["bodyPath"])
+            assert status == 200 and len(body) == m["bodyBytes"], status
+            return body.decode() if m["bodyKind"] == "text" else body
         body = m["body"]
         if m["bodyKind"] == "map":
             return [(name, self.got(value)) for name, value in body.items()]

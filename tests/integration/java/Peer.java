@@ -11,12 +11,14 @@ import java.util.List;
 import java.util.Map;
 import javax.jms.Connection;
 import javax.jms.DeliveryMode;
+import javax.jms.Destination;
 import javax.jms.JMSException;
 import javax.jms.Message;
 import javax.jms.MessageConsumer;
 import javax.jms.MessageProducer;
 import javax.jms.Session;
 import org.apache.activemq.ActiveMQConnectionFactory;
+import org.apache.activemq.command.ActiveMQDestination;
 
 /**
  * ActiveMQ's client, told what to do: a line of JSON in, a line of JSON out, until the input ends. One process
@@ -26,11 +28,12 @@ import org.apache.activemq.ActiveMQConnectionFactory;
  * {"do":"open","as":"a","url":...,"user":...,"password":...,"transacted":false}
  * {"do":"send","as":"a","queue":...,"messages":[MESSAGE...]}        MESSAGE: see PeerMessages
  * {"do":"receive","as":"a","queue":...,"count":3,"ms":5000}         answers {"messages":[...]}
+ * {"do":"temporary","as":"a"}                                      answers {"address":"temp-queue://..."}
  * {"do":"commit","as":"a"} rollback close
  * {"do":"crowd","url":...,"user":...,"password":...,"count":1000,"queue":...}   answers {"got":1000}
  * </pre>
  *
- * What fails answers {"error":"JMSSecurityException","text":...}.
+ * A queue is a name or temp-queue://NAME. What fails answers {"error":"JMSSecurityException","text":...}.
  */
 public final class Peer {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -47,8 +50,13 @@ public final class Peer {
             session = connection.createSession(transacted, transacted ? Session.SESSION_TRANSACTED : Session.AUTO_ACKNOWLEDGE);
         }
 
+        /** Addresses of temporary queues are taken as they are. */
+        static Destination destination(String queue) {
+            return ActiveMQDestination.createDestination(queue, ActiveMQDestination.QUEUE_TYPE);
+        }
+
         MessageConsumer consumer(String queue) throws JMSException {
-            if (!consumers.containsKey(queue)) consumers.put(queue, session.createConsumer(session.createQueue(queue)));
+            if (!consumers.containsKey(queue)) consumers.put(queue, session.createConsumer(destination(queue)));
             return consumers.get(queue);
         }
     }
@@ -68,7 +76,7 @@ public final class Peer {
     }
 
     private void send(Client client, JsonNode order) throws Exception {
-        MessageProducer producer = client.session.createProducer(client.session.createQueue(order.get("queue").asText()));
+        MessageProducer producer = client.session.createProducer(Client.destination(order.get("queue").asText()));
         for (JsonNode one : order.get("messages")) {
             Message message = PeerMessages.read(client.session, one);
             producer.send(message, one.path("persistent").asBoolean(true) ? DeliveryMode.PERSISTENT : DeliveryMode.NON_PERSISTENT,
@@ -118,6 +126,7 @@ public final class Peer {
             case "open" -> clients.put(order.get("as").asText(), new Client(order));
             case "send" -> send(client, order);
             case "receive" -> receive(client, order, answer);
+            case "temporary" -> answer.put("address", client.session.createTemporaryQueue().toString());
             case "commit" -> client.session.commit();
             case "rollback" -> client.session.rollback();
             case "close" -> clients.remove(order.get("as").asText()).connection.close();
