@@ -136,7 +136,8 @@ class TlsTest(unittest.TestCase):
     def test_java_knows_the_certificate(self):
         with self.assertRaises(PeerError) as refused:
             self.open(self.java(self.other), "x")
-        self.assertIn("SSLHandshakeException", str(refused.exception))
+        # Where a write comes first it fails on what the handshake closed.
+        self.assertRegex(str(refused.exception), "SSLHandshakeException|Connection or outbound has closed")
 
     # ---- Proton
 
