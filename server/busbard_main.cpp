@@ -2,6 +2,7 @@
 #include "bus/base/log.h"
 #include "server/daemon.h"
 #include "server/notify.h"
+#include "server/open_files.h"
 
 #include <csignal>
 #include <cstdio>
@@ -107,6 +108,7 @@ int main(int argc, char** argv) {
         return 0;
     }
 
+    busbar::raiseOpenFilesLimit();
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);

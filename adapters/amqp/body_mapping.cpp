@@ -115,13 +115,39 @@ std::string_view readSequence(const BodySections& sections, const Buffer& encode
     return {};
 }
 
+/// Without a body, or with one of null, it is what JMS clients say that it is: an empty one of that
+/// kind, a text that is null.
+void readNothing(JmsType type, Message& message) {
+    switch (type) {
+        case JmsType::none:
+        case JmsType::plain:
+            message.bodyKind = BodyKind::none;
+            return;
+        case JmsType::text:
+            message.bodyKind = BodyKind::text;
+            message.properties.set(kNullTextProperty, true);
+            return;
+        case JmsType::object:
+            message.bodyKind = BodyKind::object;
+            return;
+        case JmsType::map:
+            message.bodyKind = BodyKind::map;
+            return;
+        case JmsType::bytes:
+            message.bodyKind = BodyKind::bytes;
+            return;
+        case JmsType::stream:
+            message.bodyKind = BodyKind::stream;
+            return;
+    }
+}
+
 std::string_view readValue(const BodySections& sections, const Buffer& encoded, JmsType type,
                            Message& message) {
     const Item& item = sections.parts[0].second;
     if (type == JmsType::object) return keepRaw(sections, encoded, message);
     if (item.isNull()) {
-        message.bodyKind = type == JmsType::text ? BodyKind::text : BodyKind::none;
-        if (type == JmsType::text) message.properties.set(kNullTextProperty, true);
+        readNothing(type, message);
         return {};
     }
     if (item.type == Type::string && isUtf8(item.bytes)) {
@@ -172,7 +198,10 @@ void putValue(std::string& out, const Value& value) {
 
 std::string_view readBody(const BodySections& sections, const Buffer& encoded, JmsType type,
                           Message& message) {
-    if (sections.parts.empty()) return {};
+    if (sections.parts.empty()) {
+        readNothing(type, message);
+        return {};
+    }
     switch (sections.parts[0].first) {
         case Section::data:
             return readData(sections, encoded, type, message);

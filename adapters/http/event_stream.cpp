@@ -1,11 +1,13 @@
 #include "adapters/http/event_stream.h"
 
-#include "adapters/http/base64.h"
 #include "adapters/http/errors.h"
 #include "adapters/http/json.h"
 #include "adapters/http/user_sessions.h"
+#include "bus/base/base64.h"
+#include "bus/message/json.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace busbar::http {
 namespace {
@@ -25,6 +27,16 @@ void appendData(std::string& out, std::string_view body) {
 std::string oneLine(std::string text) {
     std::erase_if(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
     return text;
+}
+
+/// What can be shown as text: text, and maps and streams as JSON.
+std::optional<std::string> textOf(const Message& message) {
+    if (message.bodyKind == BodyKind::map || message.bodyKind == BodyKind::stream) {
+        auto json = jsonBody(message);
+        return json ? std::optional(std::move(*json)) : std::nullopt;
+    }
+    if (message.bodyKind != BodyKind::text || !isUtf8(message.body.view())) return std::nullopt;
+    return std::string(message.body.view());
 }
 
 class Stream final : public SessionListener, public std::enable_shared_from_this<Stream> {
@@ -139,10 +151,10 @@ std::string eventOf(const Message& message) {
                "\nevent: large\ndata: {\"bodyBytes\":" + std::to_string(message.large->size) +
                "}\n\n";
     }
-    const bool text = message.bodyKind == BodyKind::text && isUtf8(message.body.view());
+    const auto text = textOf(message);
     std::string out =
         "id: " + oneLine(message.id) + "\nevent: " + (text ? "message" : "binary") + "\n";
-    appendData(out, text ? std::string(message.body.view()) : base64(message.body.view()));
+    appendData(out, text ? *text : base64(message.body.view()));
     out += '\n';
     return out;
 }

@@ -72,6 +72,12 @@ JsonWriter& JsonWriter::null() {
     return *this;
 }
 
+JsonWriter& JsonWriter::raw(std::string_view json) {
+    comma();
+    out_ += json;
+    return *this;
+}
+
 void JsonWriter::quote(std::string_view text) {
     static constexpr char kDigits[] = "0123456789abcdef";
     out_ += '"';

@@ -27,6 +27,7 @@ class JsonWriter {
     JsonWriter& real(double value);  ///< null where it is not finite
     JsonWriter& boolean(bool value);
     JsonWriter& null();
+    JsonWriter& raw(std::string_view json);  ///< a whole value, as JSON
 
     std::string take() { return std::move(out_); }
 

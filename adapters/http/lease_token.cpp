@@ -1,6 +1,6 @@
 #include "adapters/http/lease_token.h"
 
-#include "adapters/http/base64.h"
+#include "bus/base/base64.h"
 #include "bus/base/check.h"
 
 #include <openssl/crypto.h>

@@ -1,7 +1,8 @@
 #include "adapters/http/message_mapping.h"
 
-#include "adapters/http/base64.h"
 #include "adapters/http/parameters.h"
+#include "bus/base/base64.h"
+#include "bus/message/json.h"
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,8 @@ namespace busbar::http {
 namespace {
 
 constexpr std::string_view kPropertyPrefix = "x-property-";
+/// What AMQP and OpenWire say with this property: a text message whose text is null, not "".
+constexpr std::string_view kNullText = "busbar_nullText";
 constexpr Milliseconds kExpiresMax{std::int64_t{10} * 365 * 24 * 3600 * 1000};
 
 std::string lower(std::string_view text) {
@@ -148,47 +151,45 @@ Result<void> setBody(Message& message, const Buffer& body) {
     return {};
 }
 
-std::string_view typeName(const Value& value) {
-    static constexpr std::array<std::string_view, 11> kNames{"null",   "boolean", "byte",  "short",
-                                                             "int",    "long",    "float", "double",
-                                                             "string", "bytes",   "char"};
-    static_assert(std::variant_size_v<Value> == kNames.size());
-    return kNames[value.index()];
-}
-
-void writeValue(JsonWriter& json, const Value& value) {
-    std::visit(
-        [&](const auto& v) {
-            using T = std::decay_t<decltype(v)>;
-            if constexpr (std::is_same_v<T, std::monostate>)
-                json.null();
-            else if constexpr (std::is_same_v<T, bool>)
-                json.boolean(v);
-            else if constexpr (std::is_same_v<T, float>)
-                json.real(static_cast<double>(v));
-            else if constexpr (std::is_same_v<T, double>)
-                json.real(v);
-            else if constexpr (std::is_same_v<T, Bytes>)
-                json.string(base64(v.data));
-            else if constexpr (std::is_same_v<T, std::string>)
-                json.string(isUtf8(v) ? v : toText(Bytes{v}));
-            else if constexpr (std::is_same_v<T, char16_t>)
-                json.string(toText(v));
-            else
-                json.signedNumber(v);
-        },
-        value);
-}
-
 void writeProperties(JsonWriter& json, const Properties& properties) {
     json.key("properties").beginObject();
     for (const auto& [name, value] : properties) {
-        if (!isUtf8(name)) continue;
-        json.key(name).beginObject().key("type").string(typeName(value)).key("value");
-        writeValue(json, value);
-        json.endObject();
+        if (!isUtf8(name) || name == kNullText) continue;
+        std::string text;
+        appendJson(text, value);
+        json.key(name).raw(text);
     }
     json.endObject();
+}
+
+std::string_view kindName(BodyKind kind) {
+    static constexpr std::array<std::string_view, 7> kNames{"none",   "text",   "bytes", "map",
+                                                            "stream", "object", "amqp"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+/// False where a map or stream cannot be read.
+bool writeAsJson(JsonWriter& json, const Message& message) {
+    if (message.bodyKind != BodyKind::map && message.bodyKind != BodyKind::stream) return false;
+    const auto body = jsonBody(message);
+    if (body) json.key("body").raw(*body);
+    return body.ok();
+}
+
+void writeBody(JsonWriter& json, const Message& message) {
+    json.key("bodyKind").string(kindName(message.bodyKind));
+    if (message.large) {
+        json.key("bodyBytes").number(message.large->size);
+        return;
+    }
+    if (writeAsJson(json, message)) return;
+    if (message.properties.find(kNullText)) {
+        json.key("body").null();
+        return;
+    }
+    const bool text = message.bodyKind == BodyKind::text && isUtf8(message.body.view());
+    json.key("body").string(text ? std::string(message.body.view()) : base64(message.body.view()));
+    if (!text) json.key("bodyEncoding").string("base64");
 }
 
 void writeText(JsonWriter& json, std::string_view key, const std::string& value) {
@@ -241,13 +242,7 @@ void writeMessageFields(JsonWriter& json, const Message& message) {
     writeText(json, "userId", message.userId);
     writeText(json, "contentType", message.contentType);
     writeProperties(json, message.properties);
-    if (message.large) {
-        json.key("bodyBytes").number(message.large->size);
-        return;
-    }
-    const bool text = message.bodyKind == BodyKind::text && isUtf8(message.body.view());
-    json.key("body").string(text ? std::string(message.body.view()) : base64(message.body.view()));
-    if (!text) json.key("bodyEncoding").string("base64");
+    writeBody(json, message);
 }
 
 }  // namespace busbar::http

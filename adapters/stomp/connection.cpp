@@ -9,6 +9,9 @@ namespace busbar::stomp {
 namespace {
 
 constexpr std::string_view kTemporaryPrefix = "tq.";
+/// Other protocols' temporary queues have names as their clients make them: unmarked, an answer to
+/// one would go to a new queue of the answering connection's own.
+constexpr std::string_view kForeignPrefix = "bus:";
 constexpr std::size_t kTemporaryNameMax = 200;
 
 Parser::Limits limitsBeforeLogin(const Options& options) {
@@ -273,6 +276,7 @@ Result<std::string> Connection::toBus(std::string_view local) {
     if (const auto known = temporaryBusNames_.find(local); known != temporaryBusNames_.end())
         return known->second;
     if (local.starts_with(kTemporaryPrefix)) return std::string(local);
+    if (local.starts_with(kForeignPrefix)) return std::string(local.substr(kForeignPrefix.size()));
     if (local.size() > kTemporaryNameMax) {
         return {ErrorCode::tooLarge, "the name of a temporary queue may have at most " +
                                          std::to_string(kTemporaryNameMax) + " bytes"};
@@ -289,9 +293,11 @@ Result<std::string> Connection::toBus(std::string_view local) {
     return busName;
 }
 
-std::string_view Connection::toLocal(std::string_view busName) const {
+std::string Connection::toLocal(std::string_view busName) const {
     const auto known = temporaryLocalNames_.find(busName);
-    return known == temporaryLocalNames_.end() ? busName : std::string_view(known->second);
+    if (known != temporaryLocalNames_.end()) return known->second;
+    if (busName.starts_with(kTemporaryPrefix)) return std::string(busName);
+    return std::string(kForeignPrefix).append(busName);
 }
 
 }  // namespace busbar::stomp

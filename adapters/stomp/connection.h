@@ -103,7 +103,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void leaveWhenDone();
     void end(std::string_view why);
     Result<std::string> toBus(std::string_view local) override;
-    std::string_view toLocal(std::string_view busName) const override;
+    std::string toLocal(std::string_view busName) const override;
 
     // commands/
     void connect(Frame& frame);
@@ -149,6 +149,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void refuseDelivery(const Subscription& subscription, const Delivery& delivery,
                         const Error& why);
     void writeMessage(Subscription& subscription, const Delivery& delivery);
+    void writeContent(const Message& message);  ///< its headers and body
     void writeBody(const Message& message);
     void writeBrowsed(const Subscription& subscription, const Browsed::Entry& entry);
     void writeBrowseEnd(const Subscription& subscription);

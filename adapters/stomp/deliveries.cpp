@@ -111,8 +111,7 @@ void Connection::writeMessage(Subscription& subscription, const Delivery& delive
         out += '\n';
     }
     if (delivery.firstOfGroup) out += "JMSXGroupFirstForConsumer:true\n";
-    appendMessageHeaders(out, *delivery.message, version_, *this);
-    writeBody(*delivery.message);
+    writeContent(*delivery.message);
 }
 
 void Connection::writeChange(const ConsumerChanged& effect) {
@@ -132,6 +131,13 @@ void Connection::writeChange(const ConsumerChanged& effect) {
     out += "content-length:0\n\n";
     out += '\0';
     outputSeen_ = true;
+}
+
+void Connection::writeContent(const Message& message) {
+    const auto json = inJson(message);
+    const Message& shown = json ? *json : message;
+    appendMessageHeaders(out(), shown, version_, *this);
+    writeBody(shown);
 }
 
 void Connection::writeBody(const Message& message) {
@@ -220,17 +226,13 @@ void Connection::writeBrowsed(const Subscription& subscription, const Browsed::E
         appendNumber(out, entry.deliveryCount);
         out += '\n';
     }
-    if (!entry.message->large) {
-        appendMessageHeaders(out, *entry.message, version_, *this);
-        return writeBody(*entry.message);
-    }
+    if (!entry.message->large) return writeContent(*entry.message);
     Message head = *entry.message;  // looking does not need the body
     head.large = nullptr;
     out += "busbar-body-bytes:";
     appendNumber(out, entry.message->large->size);
     out += '\n';
-    appendMessageHeaders(out, head, version_, *this);
-    writeBody(head);
+    writeContent(head);
 }
 
 void Connection::writeBrowseEnd(const Subscription& subscription) {

@@ -2,6 +2,7 @@
 
 #include "bus/base/id_list.h"
 #include "bus/base/utf8.h"
+#include "bus/message/json.h"
 
 #include <algorithm>
 #include <array>
@@ -33,9 +34,9 @@ std::string_view prefixOf(DestinationKind kind) {
     return {};
 }
 
-std::string_view localName(const Destination& destination, const TemporaryNames& names) {
+std::string localName(const Destination& destination, const TemporaryNames& names) {
     return destination.kind == DestinationKind::temporaryQueue ? names.toLocal(destination.name)
-                                                               : std::string_view(destination.name);
+                                                               : destination.name;
 }
 
 template <class Number>
@@ -411,6 +412,18 @@ void appendMessageHeaders(std::string& out, const Message& message, Version vers
         else
             appendHeader(out, name, toText(value), version);
     }
+}
+
+std::optional<Message> inJson(const Message& message) {
+    const bool structured =
+        message.bodyKind == BodyKind::map || message.bodyKind == BodyKind::stream;
+    if (!structured || message.large) return std::nullopt;
+    auto json = jsonBody(message);
+    if (!json) return std::nullopt;  // damaged: its bytes are all that there is to show
+    Message out = message;
+    out.body = Buffer::of(std::move(*json));
+    out.contentType = "application/json";
+    return out;
 }
 
 }  // namespace busbar::stomp

@@ -8,6 +8,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ class TemporaryNames {
     /// The bus's name of "/temp-queue/`local`", made where it is new. `local` may be a bus name
     /// itself.
     virtual Result<std::string> toBus(std::string_view local) = 0;
-    /// The connection's name for a bus name; the bus name itself where it is not its own.
-    virtual std::string_view toLocal(std::string_view busName) const = 0;
+    /// The connection's name for a bus name. For one that is not its own: a name that toBus takes
+    /// for that bus name and for nothing else.
+    virtual std::string toLocal(std::string_view busName) const = 0;
 };
 
 /// "/queue/N", "/topic/N", "/temp-queue/N". invalidArgument for anything else.
@@ -36,6 +38,10 @@ Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, 
 /// The headers of a MESSAGE frame that come from the message, content-length included.
 void appendMessageHeaders(std::string& out, const Message& message, Version version,
                           const TemporaryNames& names);
+
+/// STOMP has no maps and streams: such a message with its body as JSON (`bus/message/json.h`) and
+/// its content type saying so. Nothing for other messages, which are shown as they are.
+std::optional<Message> inJson(const Message& message);
 
 /// Decimal, in full, at most `max`.
 Result<std::uint64_t> toNumber(std::string_view header, std::string_view text, std::uint64_t max);

@@ -4,8 +4,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <limits>
 #include <set>
 
 namespace busbar::transport {
@@ -14,6 +16,18 @@ namespace {
 constexpr Milliseconds kAcceptPause{100};
 constexpr char kTlsHandshake = 22;
 constexpr int kUserTimeoutMs = 60'000;  // unacknowledged bytes for so long: the peer is gone
+
+/// The store must be able to open its files, however many clients there are: a journal that cannot
+/// ends the daemon.
+constexpr rlim_t kDescriptorsKept = 64;
+
+std::uint64_t descriptorsForClients() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return std::numeric_limits<std::uint64_t>::max();
+    return limit.rlim_cur > 2 * kDescriptorsKept ? limit.rlim_cur - kDescriptorsKept
+                                                 : limit.rlim_cur / 2;
+}
 
 std::string toText(const Tcp::endpoint& endpoint) {
     const auto address = endpoint.address();
@@ -101,10 +115,8 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
                                           [self = shared_from_this()] { self->accept(); });
             return;
         }
-        if (connections >= options.connectionsMax) {
-            log::warning("transport",
-                         "connection refused: " + std::to_string(options.connectionsMax) +
-                             " are open on port " + std::to_string(port));
+        if (const auto why = refusal(socket); !why.empty()) {
+            log::warning("transport", "connection refused: " + why);
         } else {
             ++connections;  // counted while it is handed over, so that a burst cannot pass the
                             // limit
@@ -116,6 +128,19 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
                 });
         }
         accept();
+    }
+
+    /// Why the connection is not taken; empty where it is.
+    std::string refusal(Tcp::socket& socket) const {
+        if (connections >= options.connectionsMax)
+            return std::to_string(options.connectionsMax) + " are open on port " +
+                   std::to_string(port);
+        // Descriptors are given out from the lowest on: this one says how many are in use.
+        const std::uint64_t most = descriptorsForClients();
+        if (static_cast<std::uint64_t>(socket.native_handle()) < most) return {};
+        return "all of the " + std::to_string(most) +
+               " open files that clients may have are in use; raise the limit (ulimit -n, "
+               "LimitNOFILE)";
     }
 
     void startStream(Tcp::socket socket, std::size_t at) {

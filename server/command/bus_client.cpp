@@ -1,6 +1,6 @@
 #include "server/command/bus_client.h"
 
-#include "adapters/http/base64.h"
+#include "bus/base/base64.h"
 #include "adapters/http/parameters.h"
 #include "server/command/table.h"
 
@@ -85,7 +85,7 @@ Result<Reply> BusClient::request(const std::string& method, const std::string& p
                                  Milliseconds timeout) {
     Poco::Net::HTTPRequest request(method, path, Poco::Net::HTTPMessage::HTTP_1_1);
     for (const auto& [header, value] : headers) request.set(header, value);
-    request.set("Authorization", "Basic " + http::base64(target_.user + ":" + target_.password));
+    request.set("Authorization", "Basic " + base64(target_.user + ":" + target_.password));
     if (!body.empty() || method == "POST" || method == "PUT") {
         request.setContentLength64(static_cast<Poco::Int64>(body.size()));
     }

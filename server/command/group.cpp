@@ -1,5 +1,5 @@
 // `busbar group ...`: message groups.
-#include "adapters/http/base64.h"
+#include "bus/base/base64.h"
 #include "adapters/http/json.h"
 #include "adapters/http/parameters.h"
 #include "bus/base/utf8.h"
@@ -41,7 +41,7 @@ void print(const Invocation& invocation, Surroundings& surroundings, const std::
     http::JsonWriter json;
     json.beginObject().key("group").string(invocation.argument(1));
     const bool text = isUtf8(state);
-    json.key("state").string(text ? state : http::base64(state));
+    json.key("state").string(text ? state : base64(state));
     if (!text) json.key("encoding").string("base64");
     json.endObject();
     surroundings.out << json.take() << "\n";

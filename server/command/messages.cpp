@@ -26,7 +26,10 @@ std::string fromBase64(const std::string& text) {
 }  // namespace
 
 std::string bodyOf(const JsonView& message) {
-    auto body = message["body"].text();
+    const JsonView& shown = message["body"];
+    // That of a map or stream is JSON itself.
+    const bool structured = shown.raw().starts_with('{') || shown.raw().starts_with('[');
+    auto body = structured ? std::string(shown.raw()) : shown.text();
     return message["bodyEncoding"].text() == "base64" ? fromBase64(body) : body;
 }
 
@@ -34,7 +37,7 @@ std::string bodyPreview(const JsonView& message, std::size_t charactersMax) {
     if (message["bodyEncoding"].text() == "base64") {
         return "(" + counted(bodyOf(message).size(), "byte") + ")";
     }
-    return oneLine(message["body"].text(), charactersMax);
+    return oneLine(bodyOf(message), charactersMax);
 }
 
 std::string propertyOf(const JsonView& message, std::string_view name) {

@@ -10,43 +10,7 @@ import time
 import unittest
 
 from busbar_fixture import Bus
-
-HERE = pathlib.Path(__file__).resolve().parent
-JARS = ("activemq-client", "geronimo-jms_1.1_spec", "geronimo-j2ee-management-1.1-spec", "hawtbuf", "slf4j-api",
-        "slf4j-nop")
-SPRING = ("spring3-jms", "spring3-transaction", "spring3-core", "spring3-beans", "spring3-context", "spring3-aop",
-          "spring3-messaging", "commons-logging", "aopalliance")
-
-
-def jars(names):
-    return ":".join(f"/usr/share/java/{name}.jar" for name in names)
-
-
-class Java:
-    """The programmes of tests/integration/java, compiled once."""
-    directory = None
-
-    @classmethod
-    def classes(cls):
-        if cls.directory is None:
-            cls.directory = tempfile.mkdtemp(prefix="busbar-java-")
-            sources = sorted(str(file) for file in (HERE / "java").glob("*.java"))
-            subprocess.run(["javac", "-nowarn", "-encoding", "UTF-8", "-d", cls.directory, "-cp", jars(JARS + SPRING),
-                            *sources], check=True, stderr=subprocess.DEVNULL)
-        return cls.directory
-
-    @classmethod
-    def command(cls, program, *arguments, more=()):
-        return ["java", "-Xmx256m", "-cp", cls.classes() + ":" + jars(JARS + tuple(more)), program, *map(str, arguments)]
-
-    @classmethod
-    def clean(cls):
-        if cls.directory:
-            shutil.rmtree(cls.directory, ignore_errors=True)
-
-
-def tearDownModule():
-    Java.clean()
+from java_client import SPRING, Java
 
 
 class FreezingProxy:

@@ -108,6 +108,7 @@ class AmqpMappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(bodiesBecomeTheirKindAndComeBackTheSame);
     CPPUNIT_TEST(otherBodiesAreKeptAsTheyCame);
     CPPUNIT_TEST(jmsTypesAreSaidAndHeard);
+    CPPUNIT_TEST(withoutABodyTheJmsTypeSaysTheKind);
     CPPUNIT_TEST(severalDataSectionsAreOneBody);
     CPPUNIT_TEST(textBodyKeepsItsSection);
     CPPUNIT_TEST(applicationPropertiesKeepTheirTypes);
@@ -261,6 +262,25 @@ class AmqpMappingTest : public CppUnit::TestFixture {
               std::pair(5, section(0x77, str("t")))}) {
             CPPUNIT_ASSERT_EQUAL(std::int64_t(type), said(*typed(type, body)));
         }
+    }
+
+    void withoutABodyTheJmsTypeSaysTheKind() {
+        for (const std::string& body : {std::string(), section(0x77, null())}) {
+            const auto kind = [&](int type) {
+                return mustRead(section(0x72, map({sym("x-opt-jms-msg-type"),
+                                                   "\x51"s + static_cast<char>(type)})) +
+                                body)
+                    ->bodyKind;
+            };
+            CPPUNIT_ASSERT(kind(0) == BodyKind::none);
+            CPPUNIT_ASSERT(kind(2) == BodyKind::map);
+            CPPUNIT_ASSERT(kind(3) == BodyKind::bytes);
+            CPPUNIT_ASSERT(kind(4) == BodyKind::stream);
+            CPPUNIT_ASSERT(kind(5) == BodyKind::text);
+        }
+        const auto text = mustRead(section(0x72, map({sym("x-opt-jms-msg-type"), "\x51\x05"s})));
+        CPPUNIT_ASSERT(text->properties.find(kNullTextProperty));
+        CPPUNIT_ASSERT_EQUAL(section(0x77, null()), sectionOf(out(*text), 0x77));
     }
 
     void severalDataSectionsAreOneBody() {

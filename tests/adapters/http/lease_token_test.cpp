@@ -1,6 +1,6 @@
 #include "adapters/http/lease_token.h"
 
-#include "adapters/http/base64.h"
+#include "bus/base/base64.h"
 #include "tests/adapters/http/http_test_support.h"
 
 namespace busbar::http {

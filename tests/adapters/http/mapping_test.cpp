@@ -1,4 +1,5 @@
 #include "adapters/http/message_mapping.h"
+#include "bus/message/body.h"
 #include "tests/adapters/http/http_test_support.h"
 
 namespace busbar::http {
@@ -10,6 +11,8 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refusesTextThatIsNotUtf8);
     CPPUNIT_TEST(refusesBadNames);
     CPPUNIT_TEST(writesTypedProperties);
+    CPPUNIT_TEST(saysTheKindOfTheBody);
+    CPPUNIT_TEST(mapsAndStreamsAreJson);
     CPPUNIT_TEST(checksUtf8);
     CPPUNIT_TEST_SUITE_END();
 
@@ -78,6 +81,39 @@ class MappingTest : public CppUnit::TestFixture {
         assertContains(text, "\"d\":{\"type\":\"double\",\"value\":1.5}");
         assertContains(text, "\"n\":{\"type\":\"null\",\"value\":null}");
         assertContains(text, "\"body\":\"/w==\",\"bodyEncoding\":\"base64\"");
+    }
+    static std::string written(BodyKind kind, std::string body) {
+        Message message;
+        message.bodyKind = kind;
+        message.body = Buffer::of(std::move(body));
+        JsonWriter json;
+        writeMessage(json, message, [](JsonWriter&) {});
+        return json.take();
+    }
+    void saysTheKindOfTheBody() {
+        assertContains(written(BodyKind::none, ""), R"("bodyKind":"none","body":"")");
+        assertContains(written(BodyKind::text, "a"), R"("bodyKind":"text","body":"a"})");
+        assertContains(written(BodyKind::object, "a"),
+                       R"("bodyKind":"object","body":"YQ==","bodyEncoding":"base64"})");
+        Message null;
+        null.bodyKind = BodyKind::text;
+        null.properties.set("busbar_nullText", true);
+        JsonWriter json;
+        writeMessage(json, null, [](JsonWriter&) {});
+        assertContains(json.take(), R"("properties":{},"bodyKind":"text","body":null})");
+    }
+    void mapsAndStreamsAreJson() {
+        std::string map;
+        encodeMapBody({{"n", {Value(std::int32_t{-3})}}}, map);
+        assertContains(written(BodyKind::map, map),
+                       R"("bodyKind":"map","body":{"n":{"type":"int","value":-3}}})");
+        std::string stream;
+        encodeStreamBody({{Value(-0.0)}}, stream);
+        assertContains(written(BodyKind::stream, stream),
+                       R"("bodyKind":"stream","body":[{"type":"double","value":-0.0}]})");
+        // Damaged: the bytes are all that there is to show.
+        assertContains(written(BodyKind::map, "\5"),
+                       R"("bodyKind":"map","body":"BQ==","bodyEncoding":"base64"})");
     }
     void checksUtf8() {
         for (const char* good :

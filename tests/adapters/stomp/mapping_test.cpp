@@ -1,5 +1,7 @@
 #include "adapters/stomp/mapping.h"
 
+#include "bus/message/body.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fstream>
@@ -15,7 +17,7 @@ struct NoNames final : TemporaryNames {
     Result<std::string> toBus(std::string_view local) override {
         return "bus." + std::string(local);
     }
-    std::string_view toLocal(std::string_view busName) const override { return busName; }
+    std::string toLocal(std::string_view busName) const override { return std::string(busName); }
 };
 
 std::string file(const std::string& name) {
@@ -42,6 +44,7 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(tellsTextFromBytesAsActiveMqDoes);
     CPPUNIT_TEST(clientCannotSetWhatTheBusSets);
     CPPUNIT_TEST(foreignPropertyCannotChangeTheFraming);
+    CPPUNIT_TEST(mapsAndStreamsAreShownAsJson);
     CPPUNIT_TEST(readsDelaysAndTimesOfDelivery);
     CPPUNIT_TEST(refusesRepeatedDelivery);
     CPPUNIT_TEST(groupsCanBeClosed);
@@ -49,6 +52,33 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
   public:
+    void mapsAndStreamsAreShownAsJson() {
+        Message m;
+        std::string body;
+        encodeMapBody({{"n", {Value(std::int32_t{-3})}}}, body);
+        m.bodyKind = BodyKind::map;
+        m.body = Buffer::of(body);
+        const auto shown = inJson(m);
+        CPPUNIT_ASSERT(shown.has_value());
+        CPPUNIT_ASSERT_EQUAL(R"({"n":{"type":"int","value":-3}})"s,
+                             std::string(shown->body.view()));
+        NoNames names;
+        std::string headers;
+        appendMessageHeaders(headers, *shown, Version::v12, names);
+        CPPUNIT_ASSERT(headers.find("content-type:application/json\n") != headers.npos);
+        CPPUNIT_ASSERT(headers.find("busbar-body:map\n") != headers.npos);
+        CPPUNIT_ASSERT(headers.find("content-length:31\n") != headers.npos);
+        m.bodyKind = BodyKind::stream;
+        m.body = Buffer::of("\1\1\1"s);
+        CPPUNIT_ASSERT_EQUAL(R"([{"type":"boolean","value":true}])"s,
+                             std::string(inJson(m)->body.view()));
+        m.bodyKind = BodyKind::bytes;
+        CPPUNIT_ASSERT(!inJson(m));
+        m.bodyKind = BodyKind::map;
+        m.body = Buffer::of("\5"s);
+        CPPUNIT_ASSERT(!inJson(m));
+    }
+
     void readsEveryHeaderOfTheGoldenSend() {
         const auto result = read(file("send.frame"));
         CPPUNIT_ASSERT_MESSAGE(result.ok() ? "" : result.error().text, result.ok());

@@ -17,6 +17,7 @@ class SendingTest : public StompFixture {
     CPPUNIT_TEST(unknownTransactionIsAnError);
     CPPUNIT_TEST(temporaryQueuesHaveNamesOfTheirOwn);
     CPPUNIT_TEST(othersTemporaryQueueCannotBeRead);
+    CPPUNIT_TEST(answersTemporaryQueuesOfOtherProtocols);
     CPPUNIT_TEST_SUITE_END();
 
   public:
@@ -168,6 +169,24 @@ class SendingTest : public StompFixture {
         receive("SUBSCRIBE\nid:1\ndestination:/temp-queue/tq.99.answers\n\n\0"s);
         CPPUNIT_ASSERT(has(host_.read(), "code:not-authorized\n"));
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<Subscribe>());
+    }
+
+    void answersTemporaryQueuesOfOtherProtocols() {
+        login();
+        const auto consumer = subscribe("id:1\ndestination:/queue/ask\nack:auto\n");
+        auto question = std::make_shared<Message>();
+        question->destination = Destination::queue("ask");
+        question->replyTo = {DestinationKind::temporaryQueue, "ID:host-1:2:1"};
+        Delivered delivered;
+        delivered.consumer = consumer;
+        delivered.delivery = {DeliveryId(1), question, 1};
+        bus_.tell(std::move(delivered));
+        CPPUNIT_ASSERT(has(host_.read(), "reply-to:/temp-queue/bus\\cID\\chost-1\\c2\\c1\n"));
+        receive("SEND\ndestination:/temp-queue/bus\\cID\\chost-1\\c2\\c1\n\nbecause\0"s);
+        const auto answer = bus_.take<Send>().message;
+        CPPUNIT_ASSERT(answer->destination ==
+                       Destination({DestinationKind::temporaryQueue, "ID:host-1:2:1"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<MakeTemporary>());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(SendingTest);

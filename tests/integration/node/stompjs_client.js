@@ -1,8 +1,8 @@
-// What people do with @stomp/stompjs over a WebSocket. Argument: the port of the bus's HTTP. Prints ok.
+// What people do with @stomp/stompjs over a WebSocket. Arguments: the port of the bus's HTTP, wss where it speaks TLS. Prints ok.
 const assert = require('assert');
 const { Client } = require('@stomp/stompjs');
 Object.assign(global, { WebSocket: require('ws') });
-const url = `ws://127.0.0.1:${process.argv[2]}/ws/stomp`;
+const url = `${process.argv[3] || 'ws'}://127.0.0.1:${process.argv[2]}/ws/stomp`;
 
 function connect(passcode = 'secret', options = {}) {
   return new Promise((resolve, reject) => {

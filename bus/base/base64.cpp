@@ -1,8 +1,8 @@
-#include "adapters/http/base64.h"
+#include "bus/base/base64.h"
 
 #include <cstdint>
 
-namespace busbar::http {
+namespace busbar {
 namespace {
 
 constexpr std::string_view kUsual =
@@ -56,4 +56,4 @@ std::optional<std::string> fromBase64Url(std::string_view text) {
     return out;
 }
 
-}  // namespace busbar::http
+}  // namespace busbar

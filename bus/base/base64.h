@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
-namespace busbar::http {
+namespace busbar {
 
 std::string base64(std::string_view bytes);
 std::string base64Url(std::string_view bytes);
 /// Nothing where a character or the length is wrong, or unused bits are set.
 std::optional<std::string> fromBase64Url(std::string_view text);
 
-}  // namespace busbar::http
+}  // namespace busbar
