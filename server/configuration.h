@@ -113,6 +113,7 @@ struct Configuration {
     AmqpConfiguration amqp;
     HttpConfiguration http;
     OnePortConfiguration onePort;
+    Milliseconds tlsWatch{5'000};  ///< how often certificate files are looked at; 0: never
     std::uint64_t memoryBytesMax = 256ull << 20;
     std::uint64_t readAheadBytes = 4ull << 20;
     std::uint64_t largeBodyBytes = 4ull << 20;     ///< larger bodies are files of their own

@@ -100,7 +100,8 @@ class Daemon::Impl {
                       {[this] { return ready_.load(); }, [this] { return store_->stats(); },
                        [this](std::string to, Store::BackupHandler handler) {
                            backup(std::move(to), std::move(handler));
-                       }}) {}
+                       },
+                       [this] { return http::tlsMetrics(listeners_->tls()); }}) {}
 
     ~Impl() {
         if (store_) store_->close();  // its thread reports to the core loop
@@ -157,6 +158,12 @@ class Daemon::Impl {
 
     void stop() {
         loops_[0]->post([this] { drain(); });
+    }
+
+    /// The listeners are the same from open() to the end.
+    void reloadTls(bool always) { listeners_->reloadTls(always); }
+    Milliseconds tlsWatch() const {
+        return listeners_->tls().empty() ? Milliseconds(0) : configuration_.tlsWatch;
     }
 
   private:
@@ -347,6 +354,12 @@ int Daemon::run() {
 }
 void Daemon::stop() {
     impl_->stop();
+}
+void Daemon::reloadTls(bool always) {
+    impl_->reloadTls(always);
+}
+Milliseconds Daemon::tlsWatch() const {
+    return impl_->tlsWatch();
 }
 
 }  // namespace busbar

@@ -251,6 +251,7 @@ std::vector<Setting> makeSettings() {
     addListener(out, "one-port",
                 [](Configuration& c) -> ListenerConfiguration& { return c.onePort; });
     out.push_back(setting("one-port.tls-optional", BUSBAR_AT(onePort.tlsOptional)));
+    out.push_back(setting("tls.watch-ms", BUSBAR_AT(tlsWatch)));
     addLimits(out);
     addStorage(out);
     return out;

@@ -3,6 +3,7 @@
 
 #include "adapters/transport/asio_loop.h"
 #include "adapters/transport/engine.h"
+#include "adapters/transport/tls_context.h"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -129,10 +130,6 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
 std::shared_ptr<Stream> makeTcpStream(Tcp::socket socket, AsioLoop& loop, BusPort& bus,
                                       std::shared_ptr<StreamShared> shared, std::string remote);
 
-/// A listener's TLS: loaded certificate and key. Opaque, so that only tls_stream.cpp compiles
-/// asio/ssl.
-class TlsContext;
-Result<std::shared_ptr<TlsContext>> loadTls(const TlsOptions& options);
 std::shared_ptr<Stream> makeTlsStream(std::shared_ptr<TlsContext> tls, Tcp::socket socket,
                                       AsioLoop& loop, BusPort& bus,
                                       std::shared_ptr<StreamShared> shared, std::string remote);

@@ -37,6 +37,15 @@ class Certificates {
                 file("ca.key") + " -extfile " + file(name + ".ext") + " -in " +
                 file(name + ".csr") + " -out " + file(name + ".pem"));
     }
+    /// Puts a copy of the file NAME in the place of PLACE, as a renewal does.
+    void put(const std::string& name, const std::string& place) { copy(file(name), place); }
+    void copy(const std::string& from, const std::string& place) {
+        std::filesystem::copy_file(from, file(place + ".new"));
+        std::filesystem::rename(file(place + ".new"), file(place));
+    }
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream(file(name)) << text;
+    }
     std::string file(const std::string& name) const { return (folder_ / name).string(); }
 
   private:

@@ -98,6 +98,16 @@ class TlsClient {
         connected_ = SSL_connect(ssl_.get()) == 1;
     }
     bool connected() const { return connected_; }
+    /// The CN of the server's certificate.
+    std::string serverName() const {
+        const std::unique_ptr<X509, decltype(&X509_free)> shown(
+            SSL_get1_peer_certificate(ssl_.get()), &X509_free);
+        char name[256] = "";
+        if (shown)
+            X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, name,
+                                      sizeof name);
+        return name;
+    }
     void send(std::string_view bytes) {
         SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
     }
@@ -146,6 +156,9 @@ class StreamTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(speaksTlsOrNot);
     CPPUNIT_TEST(asksForClientCertificates);
     CPPUNIT_TEST(refusesBadTlsFiles);
+    CPPUNIT_TEST(newHandshakesGetTheRenewedCertificate);
+    CPPUNIT_TEST(badTlsFilesLeaveTheOldCertificateInForce);
+    CPPUNIT_TEST(renewedClientCaCountsForNewConnections);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<test::RunningLoop> loop_;
@@ -429,6 +442,69 @@ class StreamTest : public CppUnit::TestFixture {
         const auto made = listenStream({loop_->port()}, std::move(options), factory());
         CPPUNIT_ASSERT(!made.ok());
         CPPUNIT_ASSERT(made.error().text.find("/nonexistent/cert.pem") != std::string::npos);
+    }
+
+    void newHandshakesGetTheRenewedCertificate() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("renewed");
+        const auto port = listenTls(files);
+        TlsClient before(port, files);
+        CPPUNIT_ASSERT_EQUAL("server"s, before.serverName());
+        CPPUNIT_ASSERT_EQUAL(false, *listener_->reloadTls(false));  // nothing has changed
+        files.put("renewed.pem", "server.pem");
+        files.put("renewed.key", "server.key");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("renewed"s, TlsClient(port, files).serverName());
+        before.send("hello\n");
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, before.readBytes(6));
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(true));  // asked for: also without change
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), listener_->tlsState()->reloads);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), listener_->tlsState()->failures);
+        CPPUNIT_ASSERT(listener_->tlsState()->expiresAt > 1'700'000'000);
+    }
+
+    void badTlsFilesLeaveTheOldCertificateInForce() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("renewed");
+        const auto port = listenTls(files);
+        files.put("renewed.pem", "server.pem");  // its key is not there yet
+        const auto half = listener_->reloadTls(false);
+        CPPUNIT_ASSERT(!half.ok());
+        CPPUNIT_ASSERT(half.error().text.find("server.key") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL("server"s, TlsClient(port, files).serverName());
+        CPPUNIT_ASSERT_EQUAL(false, *listener_->reloadTls(false));  // said once, not each time
+        files.write("server.key", "-----BEGIN PRIVATE KEY-----\nMIGH");
+        CPPUNIT_ASSERT(!listener_->reloadTls(false).ok());
+        CPPUNIT_ASSERT_EQUAL("server"s, TlsClient(port, files).serverName());
+        files.put("renewed.key", "server.key");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("renewed"s, TlsClient(port, files).serverName());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), listener_->tlsState()->failures);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), listener_->tlsState()->reloads);
+    }
+
+    void renewedClientCaCountsForNewConnections() {
+        test::Certificates files, others;
+        files.issue("server");
+        files.issue("alice");
+        others.issue("bob");
+        const auto port = listenTls(files, true);
+        const auto echo = [&](TlsClient client) {
+            client.send("hello\n");
+            return client.readBytes(6);
+        };
+        TlsClient before(port, files, "alice");
+        CPPUNIT_ASSERT_EQUAL(""s, echo(TlsClient(port, files, "bob", &others)));
+        test::Certificates trusted;  // what clients trust must stay what it is
+        trusted.copy(files.file("ca.pem"), "ca.pem");
+        files.copy(others.file("ca.pem"), "ca.pem");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, echo(TlsClient(port, trusted, "bob", &others)));
+        CPPUNIT_ASSERT_EQUAL(""s, echo(TlsClient(port, trusted, "alice", &files)));
+        before.send("hello\n");
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, before.readBytes(6));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(StreamTest);
