@@ -5,6 +5,7 @@
 #include "bus/base/clock.h"
 #include "bus/base/result.h"
 #include "bus/core/broker.h"
+#include "bus/security/certificate_users.h"
 #include "bus/store/journal/journal.h"
 
 #include <cstdint>
@@ -16,6 +17,9 @@
 
 namespace busbar {
 
+/// Of clients, where a listener has a clients' CA.
+enum class ClientCertificate { required, wanted };
+
 struct ListenerConfiguration {
     bool enabled = true;
     std::string address = "127.0.0.1";
@@ -24,6 +28,8 @@ struct ListenerConfiguration {
     std::string certificate;  ///< PEM files; TLS where certificate and key are set
     std::string key;
     std::string clientCa;
+    std::string clientCrl;
+    ClientCertificate clientCertificate = ClientCertificate::required;
 
     bool tls() const { return !certificate.empty(); }
     bool operator==(const ListenerConfiguration&) const = default;
@@ -114,6 +120,7 @@ struct Configuration {
     HttpConfiguration http;
     OnePortConfiguration onePort;
     Milliseconds tlsWatch{5'000};  ///< how often certificate files are looked at; 0: never
+    CertificateUsers certificateUsers;
     std::uint64_t memoryBytesMax = 256ull << 20;
     std::uint64_t readAheadBytes = 4ull << 20;
     std::uint64_t largeBodyBytes = 4ull << 20;     ///< larger bodies are files of their own

@@ -10,6 +10,7 @@
 #include "bus/base/log.h"
 #include "bus/loop/core_loop.h"
 #include "bus/security/cached_authenticator.h"
+#include "bus/security/logins.h"
 #include "bus/security/scrypt.h"
 #include "bus/security/user_store.h"
 #include "bus/store/journal/journal.h"
@@ -217,7 +218,8 @@ class Daemon::Impl {
                                       });
         if (!first) return first.error();
         firstUser_ = std::move(*first);
-        logins_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
+        passwords_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
+        logins_ = std::make_unique<Logins>(*passwords_, *users_, configuration_.certificateUsers);
         return {};
     }
 
@@ -305,7 +307,8 @@ class Daemon::Impl {
     std::vector<std::unique_ptr<EventLoop>> loops_;
     std::unique_ptr<UserStore> users_;  // ends before the loops: its answers are posted there
     std::unique_ptr<FirstUser> firstUser_;
-    std::unique_ptr<CachedAuthenticator> logins_;
+    std::unique_ptr<CachedAuthenticator> passwords_;
+    std::unique_ptr<Logins> logins_;
     std::unique_ptr<CoreLoop> core_;
     std::vector<LoopPort> ports_;
     std::unique_ptr<Definitions> definitions_;

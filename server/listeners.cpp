@@ -18,7 +18,9 @@ ListenerOptions listenerOptions(const ListenerConfiguration& c) {
     options.port = c.port;
     options.connectionsMax = static_cast<std::uint32_t>(c.connectionsMax);
     if (c.tls()) {
-        options.tls = std::make_unique<TlsOptions>(TlsOptions{c.certificate, c.key, c.clientCa});
+        options.tls = std::make_unique<TlsOptions>(
+            TlsOptions{c.certificate, c.key, c.clientCa, c.clientCrl,
+                       c.clientCertificate == ClientCertificate::wanted});
     }
     return options;
 }

@@ -82,6 +82,9 @@ constexpr std::array<std::pair<std::string_view, WhenFull>, 4> kWhenFull{
 constexpr std::array<std::pair<std::string_view, Keep>, 3> kKeep{
     {{"fsync", Keep::synced}, {"os", Keep::written}, {"none", Keep::memory}}};
 
+constexpr std::array<std::pair<std::string_view, ClientCertificate>, 2> kClientCertificate{
+    {{"required", ClientCertificate::required}, {"wanted", ClientCertificate::wanted}}};
+
 template <class E, std::size_t N>
 Result<void> parseName(E& into, std::string_view text,
                        const std::array<std::pair<std::string_view, E>, N>& names) {
@@ -114,6 +117,12 @@ requires std::is_unsigned_v<T> Result<void> parse(T& into, std::string_view text
     return parseNumber(into, text, bounds);
 }
 
+Result<void> parse(ClientCertificate& into, std::string_view text, Bounds) {
+    return parseName(into, text, kClientCertificate);
+}
+std::string print(ClientCertificate value) {
+    return printName(value, kClientCertificate);
+}
 std::string print(WhenFull value) {
     return printName(value, kWhenFull);
 }
@@ -174,6 +183,11 @@ void addListener(std::vector<Setting>& out, const std::string& section, Listener
                           [=](Configuration& c) -> std::string& { return listener(c).key; }));
     out.push_back(setting(section + ".client-ca",
                           [=](Configuration& c) -> std::string& { return listener(c).clientCa; }));
+    out.push_back(setting(section + ".client-crl",
+                          [=](Configuration& c) -> std::string& { return listener(c).clientCrl; }));
+    out.push_back(setting(
+        section + ".client-certificate",
+        [=](Configuration& c) -> ClientCertificate& { return listener(c).clientCertificate; }));
 }
 
 // One line a setting: the key, and where the value is.
@@ -252,6 +266,7 @@ std::vector<Setting> makeSettings() {
                 [](Configuration& c) -> ListenerConfiguration& { return c.onePort; });
     out.push_back(setting("one-port.tls-optional", BUSBAR_AT(onePort.tlsOptional)));
     out.push_back(setting("tls.watch-ms", BUSBAR_AT(tlsWatch)));
+    out.push_back(setting("tls.common-name-is-user", BUSBAR_AT(certificateUsers.commonNameIsUser)));
     addLimits(out);
     addStorage(out);
     return out;

@@ -96,7 +96,10 @@ class Connection final : public Engine, public SessionListener {
     void onCompleted(Completed& effect);
 
     // open.cpp
+    static Login::Offers offersFor(EngineHost& host, const Options& options,
+                                   Authenticator& authenticator);
     void authenticate();
+    Result<Identity> identifyByCertificate();
     void onAuthenticated(const Result<Identity>& identity);
     void openConnection();
     void onSessionOpen(const Completed& answer);

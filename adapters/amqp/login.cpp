@@ -15,7 +15,7 @@ struct Login::Plugin {
     }
     static void free(pn_transport_t*) {}
     static const char* listMechanisms(pn_transport_t* transport) {
-        return of(transport).anonymous_ ? "PLAIN ANONYMOUS" : "PLAIN";
+        return of(transport).mechanisms_.c_str();
     }
     static bool initServer(pn_transport_t* transport) {
         pnx_sasl_set_desired_state(transport, SASL_POSTED_MECHANISMS);
@@ -29,7 +29,7 @@ struct Login::Plugin {
             mechanism ? mechanism : "",
             response ? std::string_view(response->start, response->size) : std::string_view());
     }
-    /// Neither mechanism has a second step.
+    /// No mechanism has a second step.
     static void processResponse(pn_transport_t* transport, const pn_bytes_t*) {
         of(transport).refuse();
     }
@@ -55,6 +55,12 @@ struct Login::Plugin {
                                                     code};
 };
 
+Login::Login(Offers offers) : offers_(std::move(offers)) {
+    if (!offers_.certificateUser.empty()) mechanisms_ += "EXTERNAL ";
+    mechanisms_ += "PLAIN";
+    if (offers_.anonymous) mechanisms_ += " ANONYMOUS";
+}
+
 void Login::install(pn_transport_t* transport) {
     transport_ = transport;
     pn_sasl_t* sasl = pn_sasl(transport);
@@ -66,10 +72,28 @@ void Login::install(pn_transport_t* transport) {
 
 void Login::onInit(std::string_view mechanism, std::string_view response) {
     if (attempt_ || accepted_) return;
-    anonymousAttempt_ = mechanism == "ANONYMOUS";
-    if (anonymousAttempt_ ? !anonymous_ : mechanism != "PLAIN" || !readPlain(response))
-        return refuse();
+    if (!read(mechanism, response)) return refuse();
     attempt_ = true;
+}
+
+/// False for a mechanism that is not offered too.
+bool Login::read(std::string_view mechanism, std::string_view response) {
+    if (mechanism == "PLAIN") {
+        mechanism_ = Mechanism::plain;
+        return readPlain(response);
+    }
+    if (mechanism == "EXTERNAL") {
+        mechanism_ = Mechanism::external;
+        return readExternal(response);
+    }
+    mechanism_ = Mechanism::anonymous;
+    return mechanism == "ANONYMOUS" && offers_.anonymous;
+}
+
+/// RFC 4422, appendix A: an authorization identity or nothing.
+bool Login::readExternal(std::string_view response) {
+    user_ = offers_.certificateUser;
+    return !user_.empty() && (response.empty() || response == user_);
 }
 
 /// RFC 4616: authzid NUL authcid NUL passwd. Acting for somebody else is not offered.

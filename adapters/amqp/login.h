@@ -1,4 +1,5 @@
-// SASL (AMQP 1.0 section 5.3) by Proton's plug-in interface: PLAIN and, where allowed, ANONYMOUS.
+// SASL (AMQP 1.0 section 5.3) by Proton's plug-in interface: PLAIN; EXTERNAL for whom TLS has shown
+// to be somebody; ANONYMOUS where allowed.
 #pragma once
 
 #include <string>
@@ -12,7 +13,12 @@ namespace busbar::amqp {
 /// password is checked outside, later, and ends in accept() or refuse().
 class Login {
   public:
-    explicit Login(bool anonymous) : anonymous_(anonymous) {}
+    struct Offers {
+        bool anonymous = false;
+        std::string certificateUser{};  ///< whom EXTERNAL logs in; empty: it is not offered
+    };
+
+    explicit Login(Offers offers);
     Login(const Login&) = delete;
     Login& operator=(const Login&) = delete;
 
@@ -21,7 +27,9 @@ class Login {
 
     /// True once, when a client has named itself and waits.
     bool takeAttempt();
-    bool isAnonymous() const { return anonymousAttempt_; }
+    enum class Mechanism { plain, external, anonymous };
+    Mechanism mechanism() const { return mechanism_; }
+    bool isAnonymous() const { return mechanism_ == Mechanism::anonymous; }
     const std::string& user() const { return user_; }
     /// What it gave as its password; empty afterwards.
     std::string takePassword();
@@ -34,14 +42,17 @@ class Login {
     struct Plugin;
 
     void onInit(std::string_view mechanism, std::string_view response);
+    bool read(std::string_view mechanism, std::string_view response);
     bool readPlain(std::string_view response);
+    bool readExternal(std::string_view response);
 
-    const bool anonymous_;
+    const Offers offers_;
+    std::string mechanisms_;  ///< names of those that are offered
     pn_transport_t* transport_ = nullptr;
     std::string user_;
     std::string password_;
     bool attempt_ = false;
-    bool anonymousAttempt_ = false;
+    Mechanism mechanism_ = Mechanism::plain;
     bool accepted_ = false;
 };
 

@@ -47,8 +47,29 @@ void putInvalidContainer(pn_condition_t* condition) {
 
 }  // namespace
 
+/// EXTERNAL is for whose certificate stands for a user: others would only fail with it.
+Login::Offers Connection::offersFor(EngineHost& host, const Options& options,
+                                    Authenticator& authenticator) {
+    Login::Offers offers{options.anonymous};
+    if (const auto* certificate = host.peerCertificate()) {
+        if (const auto who = authenticator.identify(*certificate))
+            offers.certificateUser = who->user;
+    }
+    return offers;
+}
+
+/// Asked again: the user may have gone since the mechanisms were listed.
+Result<Identity> Connection::identifyByCertificate() {
+    auto who = authenticator_.identify(*host_.peerCertificate());
+    if (who && who->user != login_.user())
+        return Error{ErrorCode::unauthenticated, "the certificate stands for somebody else"};
+    return who;
+}
+
 void Connection::authenticate() {
     if (login_.isAnonymous()) return onAuthenticated(Identity{"anonymous", {}});
+    if (login_.mechanism() == Login::Mechanism::external)
+        return onAuthenticated(identifyByCertificate());
     authenticating_ = true;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, login_.user(),
                    login_.takePassword(), [this](const Result<Identity>& identity) {

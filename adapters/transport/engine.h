@@ -7,6 +7,7 @@
 #include "bus/base/buffer.h"
 #include "bus/base/clock.h"
 #include "bus/loop/bus_port.h"
+#include "bus/security/peer_certificate.h"
 
 #include <functional>
 #include <memory>
@@ -48,6 +49,8 @@ class EngineHost {
     virtual const std::string& remote() const = 0;
     /// True over TLS.
     virtual bool secure() const = 0;
+    /// What the peer's verified certificate says; null where it has shown none. Stays the same.
+    virtual const PeerCertificate* peerCertificate() const { return nullptr; }
     /// Runs `task` on this loop unless the connection is gone by then. Any thread: how an answer
     /// that was made elsewhere (a password check) comes back.
     virtual void postToEngine(std::function<void()> task) = 0;

@@ -203,6 +203,7 @@ void HttpConnection::checkLogin() {
     const auto given = request_.header("authorization");
     const http::Headers challenge{
         {"WWW-Authenticate", "Basic realm=\"" + shared_->options.realm + "\", charset=\"UTF-8\""}};
+    if (given.empty() && host_.peerCertificate()) return loginByCertificate();
     if (given.size() < 6 || !http::sameText(given.substr(0, 6), "Basic ")) {
         return refuse(401, "a login is needed (HTTP Basic)", challenge);
     }
@@ -229,6 +230,17 @@ void HttpConnection::checkLogin() {
                                             if (loop.here()) return look();
                                             loop.post(std::move(look));
                                         });
+}
+
+/// A request without Authorization, of a client with a verified certificate.
+void HttpConnection::loginByCertificate() {
+    const auto who = shared_->authenticator.identify(*host_.peerCertificate());
+    if (!who) {
+        return refuse(401, who.error().text,
+                      {{"WWW-Authenticate",
+                        "Basic realm=\"" + shared_->options.realm + "\", charset=\"UTF-8\""}});
+    }
+    onLogin(who);
 }
 
 void HttpConnection::onLogin(const Result<Identity>& who) {

@@ -57,6 +57,7 @@ class HttpConnection final : public Engine {
     void decide();
     bool upgrade();
     void checkLogin();
+    void loginByCertificate();
     void onLogin(const Result<Identity>& who);
     void startBody();
     bool readBody();

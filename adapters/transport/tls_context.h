@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+
+struct ssl_st;
 
 namespace busbar::transport {
 
@@ -17,6 +20,9 @@ class TlsContext;
 Result<std::shared_ptr<TlsContext>> loadTls(const TlsOptions& options);
 /// Seconds since 1970 until which the certificate is valid.
 std::int64_t expiryOf(TlsContext& context);
+
+/// The peer's certificate after the handshake; nothing where none was shown and verified.
+std::optional<PeerCertificate> peerCertificateOf(ssl_st* connection);
 
 /// Problem: certificates are renewed every few weeks, connections last for months. So new
 /// handshakes take the newest pair that could be loaded, and nothing else changes. Any thread.

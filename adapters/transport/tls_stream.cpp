@@ -23,6 +23,7 @@ class TlsStream final : public Stream {
           socket_(std::move(socket), tls_->context) {}
 
     bool secure() const override { return true; }
+    const PeerCertificate* peerCertificate() const override { return peer_ ? &*peer_ : nullptr; }
 
     void start() override {
         limitTo(shared_->options.loginTimeout);
@@ -33,6 +34,7 @@ class TlsStream final : public Stream {
                           self->remote() + ": TLS handshake failed: " + failed.message());
                 return self->abandon();
             }
+            self->peer_ = peerCertificateOf(self->socket_.native_handle());
             self->open();
         });
     }
@@ -88,6 +90,7 @@ class TlsStream final : public Stream {
 
     std::shared_ptr<TlsContext> tls_;
     asio::ssl::stream<Tcp::socket> socket_;
+    std::optional<PeerCertificate> peer_;
     std::unique_ptr<char[]> input_;
     std::string writingBytes_;
 };

@@ -30,7 +30,10 @@ class EventLoop : public Executor {
 struct TlsOptions {
     std::string certificateFile;  ///< chain
     std::string keyFile;
-    std::string clientCaFile;  ///< set: clients must show a certificate of this CA
+    std::string clientCaFile;   ///< set: clients are asked for a certificate of one of these CAs
+    std::string clientCrlFile;  ///< certificates that were taken back; of each CA in a chain
+    bool clientsMayDoWithout =
+        false;  ///< a client without a certificate is let in; a bad one never
 };
 
 struct ListenerOptions {

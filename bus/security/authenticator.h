@@ -3,6 +3,7 @@
 
 #include "bus/base/executor.h"
 #include "bus/base/result.h"
+#include "bus/security/peer_certificate.h"
 
 #include <functional>
 #include <memory>
@@ -24,7 +25,7 @@ struct Identity {
     }
 };
 
-/// Checks names and passwords.
+/// Checks names and passwords, and whom a certificate stands for.
 class Authenticator {
   public:
     using Answer = std::function<void(Result<Identity>)>;
@@ -37,6 +38,13 @@ class Authenticator {
     /// for a wrong password alike, after the same work. limitReached where too many checks are
     /// waiting. Never blocks. Any thread.
     virtual void authenticate(std::string user, std::string password, Answer answer) = 0;
+
+    /// The user that a verified certificate stands for; unauthenticated where it stands for nobody.
+    /// Never blocks. Any thread.
+    virtual Result<Identity> identify(const PeerCertificate& certificate) {
+        static_cast<void>(certificate);
+        return Error{ErrorCode::unauthenticated, "logins by certificate are not offered"};
+    }
 };
 
 /// The same for someone who lives on `loop` and may be gone when the answer comes: `then` is called

@@ -196,16 +196,22 @@ void UserStore::run() {
     }
 }
 
+/// A configured user hides one of the file.
+std::optional<UserStore::User> UserStore::copyOf(std::string_view name) const {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = configured_.find(name); at != configured_.end()) return at->second;
+    if (const auto own = own_.find(name); own != own_.end()) return own->second;
+    return {};
+}
+
+std::optional<Identity> UserStore::find(std::string_view name) const {
+    auto user = copyOf(name);
+    if (!user) return {};
+    return Identity{std::string(name), std::move(user->roles)};
+}
+
 Result<Identity> UserStore::decide(const Check& check) const {
-    std::optional<User> user;
-    {
-        std::lock_guard lock(mutex_);
-        if (const auto at = configured_.find(check.user); at != configured_.end()) {
-            user = at->second;
-        } else if (const auto own = own_.find(check.user); own != own_.end()) {
-            user = own->second;
-        }
-    }
+    auto user = copyOf(check.user);
     auto right = verifyPassword(check.password, user ? std::string_view(user->hash) : kDecoy);
     if (!right) return std::move(right).error();
     if (!user || !*right)

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -57,6 +58,8 @@ class UserStore final : public Authenticator {
     Result<void> setRoles(const std::string& name, std::vector<std::string> roles);
     Result<void> remove(const std::string& name);
 
+    /// The user as whoever has shown to be it; nothing where there is none.
+    std::optional<Identity> find(std::string_view name) const;
     /// Ascending by name.
     std::vector<UserInfo> list() const;
     bool empty() const;
@@ -79,6 +82,7 @@ class UserStore final : public Authenticator {
     Result<void> requireOwn(const std::string& name) const;
     void run();
     Result<Identity> decide(const Check& check) const;
+    std::optional<User> copyOf(std::string_view name) const;
 
     FileSystem& files_;
     std::string path_;

@@ -1,13 +1,19 @@
-"""TLS against a real bus: certificates that are renewed while it runs."""
+"""TLS against a real bus: certificates that are renewed while it runs, clients that log in by certificate."""
+import json
 import signal
 import socket
 import ssl
+import subprocess
 import time
 import unittest
 
-from busbar_fixture import Bus
+import proton
+import stomp
+from proton.utils import BlockingConnection
+
+from busbar_fixture import BUSBAR, Bus, clean_environment
 from certificates import Authority
-from stomp_wire import Wire
+from stomp_wire import Closed, Wire
 
 SECRET = {"BUSBAR_ADMIN_PASSWORD": "secret"}
 
@@ -21,6 +27,13 @@ class TlsWire(Wire):
             context.load_cert_chain(authority.file(name + ".pem"), authority.file(name + ".key"))
         self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname="localhost")
         self.bytes, self.kept = b"", []
+        try:
+            self.login(login, passcode)
+        except Exception:
+            self.close()
+            raise
+
+    def login(self, login, passcode):
         headers = {"accept-version": "1.2", "host": "/"}
         if login is not None:
             headers.update({"login": login, "passcode": passcode})
@@ -39,7 +52,7 @@ class TlsWire(Wire):
 
 
 class TlsTest(unittest.TestCase):
-    def bus(self, *settings, config=None):
+    def make(self, *settings, config=None):
         bus = Bus(config=config, env=SECRET, settings=settings)
         self.addCleanup(bus.close)
         self.authority = Authority(bus.directory / "tls")
@@ -65,7 +78,7 @@ class RenewalTest(TlsTest):
         return name
 
     def test_a_renewed_certificate_is_noticed_and_connections_go_on(self):
-        bus = self.bus("tls.watch-ms=50")
+        bus = self.make("tls.watch-ms=50")
         bus.start()
         before = TlsWire(bus.stomp_port, self.authority)
         self.assertEqual("server", before.server())
@@ -81,7 +94,7 @@ class RenewalTest(TlsTest):
         before.close()
 
     def test_sighup_loads_certificates_again(self):
-        bus = self.bus("tls.watch-ms=0")
+        bus = self.make("tls.watch-ms=0")
         bus.start()
         before = TlsWire(bus.stomp_port, self.authority)
         self.authority.issue("renewed")
@@ -96,6 +109,98 @@ class RenewalTest(TlsTest):
         self.assertTrue(before.works())
         before.close()
         self.assertEqual(0, bus.terminate())
+
+
+class ClientCertificateTest(TlsTest):
+    """Users shop (by a rule) and bob (by his common name); mallory is nobody."""
+
+    CONFIGURATION = """<busbar xmlns="urn:busbar:configuration">
+      <tls watch-ms="50"><certificate subject="CN=till 7,O=Example" user="shop"/></tls>
+    </busbar>"""
+
+    def setUp(self):
+        self.bus = self.make(config=self.CONFIGURATION)
+        files = self.authority
+        files.issue("shop", subject="/O=Example/CN=till 7")
+        for name in ("bob", "mallory", "late"):
+            files.issue(name, subject="/CN=bob" if name == "late" else None, days=-1 if name == "late" else 2)
+        files.revoke()
+        for wire in ("stomp", "amqp", "http", "one-port"):
+            self.bus.settings += [f"{wire}.certificate={files.file('server.pem')}", f"{wire}.key={files.file('server.key')}",
+                                  f"{wire}.client-ca={files.file('ca.pem')}", f"{wire}.client-crl={files.file('crl.pem')}",
+                                  f"{wire}.client-certificate=wanted"]
+        self.bus.settings += ["one-port.enabled=true", "one-port.port=0"]
+        self.bus.data.mkdir()
+        for name in ("admin", "shop", "bob"):
+            subprocess.run([BUSBAR, "--data", str(self.bus.data), "user", "add", name, "--role", "admin"], check=True, capture_output=True,
+                           env=clean_environment({"BUSBAR_NEW_PASSWORD": "secret"}))
+        self.bus.start(ready=False)
+
+    def users(self):
+        """Who has a session, as bob sees it over HTTP."""
+        return {s["user"] for s in json.loads(self.curl("bob", "/api/v1/sessions")[1])["sessions"]}
+
+    def curl(self, name, path, *options):
+        files = self.authority
+        shown = ["--cert", files.file(name + ".pem"), "--key", files.file(name + ".key")] if name else []
+        done = subprocess.run(["curl", "-s", "--max-time", "20", "--cacert", files.file("ca.pem"), *shown, "-w", "\n%{http_code}", *options,
+                               f"https://localhost:{self.bus.http_port}{path}"], capture_output=True, text=True)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), body
+
+    def amqp(self, name, mechanism="EXTERNAL", **options):
+        files = self.authority
+        domain = proton.SSLDomain(proton.SSLDomain.MODE_CLIENT)
+        domain.set_trusted_ca_db(str(files.file("ca.pem")))
+        domain.set_peer_authentication(proton.SSLDomain.VERIFY_PEER)
+        if name:
+            domain.set_credentials(str(files.file(name + ".pem")), str(files.file(name + ".key")), None)
+        connection = BlockingConnection(f"amqps://localhost:{self.bus.amqp_port}", ssl_domain=domain, allowed_mechs=mechanism, timeout=10,
+                                        reconnect=False, **options)
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_amqp_external(self):
+        self.amqp("shop").create_sender("q").send(proton.Message("by certificate"))
+        self.assertIn("shop", self.users())
+        for name in ("mallory", None):
+            with self.assertRaises(proton.ConnectionException):
+                self.amqp(name)
+        self.amqp(None, "PLAIN", user="admin", password="secret").create_sender("q").send(proton.Message("by password"))
+
+    def test_stomp_without_a_login(self):
+        port, files = self.bus.stomp_port, self.authority
+        client = stomp.Connection12([("localhost", port)])
+        client.set_ssl(for_hosts=[("localhost", port)], cert_file=str(files.file("shop.pem")), key_file=str(files.file("shop.key")),
+                       ca_certs=str(files.file("ca.pem")))
+        client.connect(wait=True)
+        self.assertIn("shop", self.users())
+        client.disconnect()
+        for name in ("mallory", None):
+            with self.assertRaisesRegex(AssertionError, "unauthenticated"):
+                TlsWire(port, files, name, login=None)
+        TlsWire(self.bus.ports["one-port"], files, "bob", login=None).close()
+        TlsWire(port, files, "mallory").close()  # admin, by password
+
+    def test_http_without_authorization(self):
+        self.assertEqual(201, self.curl("shop", "/queues/q/messages", "-d", "x")[0])
+        self.assertEqual((401, 401), (self.curl("mallory", "/metrics")[0], self.curl(None, "/metrics")[0]))
+        self.assertEqual(200, self.curl("mallory", "/metrics", "-u", "admin:secret")[0])
+        self.assertEqual(401, self.curl("shop", "/metrics", "-u", "admin:wrong")[0])
+
+    def test_bad_certificates_are_refused_in_the_handshake(self):
+        port, files = self.bus.stomp_port, self.authority
+        TlsWire(port, files, "bob", login=None).close()
+        files.revoke("bob")
+        for name in ("late", "bob"):
+            def refused():
+                try:
+                    TlsWire(port, files, name).close()  # not even with a password
+                except (Closed, OSError):
+                    return True
+                return False
+            self.eventually(refused, f"{name} still gets in")
+        TlsWire(port, files, "shop", login=None).close()
 
 
 if __name__ == "__main__":

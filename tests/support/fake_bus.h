@@ -220,6 +220,9 @@ class FakeHost final : public EngineHost {
     BusPort& bus() override { return bus_; }
     const std::string& remote() const override { return remote_; }
     bool secure() const override { return false; }
+    const PeerCertificate* peerCertificate() const override {
+        return certificate ? &*certificate : nullptr;
+    }
     void postToEngine(std::function<void()> task) override { bus_.loop.post(std::move(task)); }
 
     /// What the peer got since the last call.
@@ -228,6 +231,7 @@ class FakeHost final : public EngineHost {
         return std::exchange(taken, {});
     }
 
+    std::optional<PeerCertificate> certificate;
     std::string taken;
     std::size_t highMark = 1u << 20;
     bool stuck = false;
@@ -250,6 +254,12 @@ class FakeAuthenticator final : public Authenticator {
             return answer(Identity{user, {"admin"}});
         if (user == "bob" && password == "secret") return answer(Identity{user, {}});
         answer(Error{ErrorCode::unauthenticated, "wrong user or password"});
+    }
+    /// The common name, where it is one of the two.
+    Result<Identity> identify(const PeerCertificate& certificate) override {
+        if (certificate.commonName == "alice") return Identity{"alice", {"admin"}};
+        if (certificate.commonName == "bob") return Identity{"bob", {}};
+        return Error{ErrorCode::unauthenticated, "the certificate stands for nobody"};
     }
     int checks = 0;
     bool yesToAll = false;

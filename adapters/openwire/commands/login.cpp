@@ -46,17 +46,20 @@ void Connection::on(ConnectionInfo& info) {
     if (!info.connectionId || !info.connectionId->value || info.connectionId->value->empty()) {
         return fail({ErrorCode::invalidArgument, "ConnectionInfo needs a connection id"});
     }
-    if (!info.userName || !info.password) {
+    const bool nameless = info.userName.value_or("").empty() && info.password.value_or("").empty();
+    const auto* certificate = nameless ? host_.peerCertificate() : nullptr;
+    if (!certificate && (!info.userName || !info.password)) {
         refuse(login_, {ErrorCode::unauthenticated,
                         "a user name and a password are expected: give them to createConnection"});
         return end("no user name or password");
     }
     connectionId_ = info.connectionId;
     clientId_ = info.clientId.value_or("");
-    user_ = *info.userName;
     faultTolerant_ = faultTolerant_ || info.faultTolerant;
     reconnected_ = info.failoverReconnect;
     state_ = State::connecting;
+    if (certificate) return onAuthenticated(authenticator_.identify(*certificate));
+    user_ = *info.userName;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, user_, *info.password,
                    [this](const Result<Identity>& identity) {
                        onAuthenticated(identity);

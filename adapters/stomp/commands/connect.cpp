@@ -62,14 +62,16 @@ void Connection::connect(Frame& frame) {
     if (state_ == State::ended) return;
     const auto* login = frame.find("login");
     const auto* passcode = frame.find("passcode");
-    if (!login || !passcode) {
+    const auto* certificate = login || passcode ? nullptr : host_.peerCertificate();
+    if (!certificate && (!login || !passcode)) {
         return refuse(frame, {ErrorCode::unauthenticated,
                               "CONNECT needs the headers 'login' and 'passcode'"});
     }
     version_ = *version;
     clientId_ = std::string(frame.get("client-id"));
-    user_ = std::string(*login);
     state_ = State::connecting;
+    if (certificate) return onAuthenticated(authenticator_.identify(*certificate));
+    user_ = std::string(*login);
     authenticateOn(authenticator_, host_.bus().executor(), alive_, user_, std::string(*passcode),
                    [this](const Result<Identity>& identity) {
                        onAuthenticated(identity);

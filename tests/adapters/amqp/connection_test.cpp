@@ -10,6 +10,8 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(opensWithItsCapabilities);
     CPPUNIT_TEST(refusesAWrongPassword);
     CPPUNIT_TEST(offersAnonymousOnlyWhereConfigured);
+    CPPUNIT_TEST(offersExternalOnlyToWhomACertificateStandsFor);
+    CPPUNIT_TEST(externalLogsInWithoutAPassword);
     CPPUNIT_TEST(refusesWhoComesWithoutSasl);
     CPPUNIT_TEST(takesLittleBeforeLogin);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -60,6 +62,38 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
         allowed.start("");
         CPPUNIT_ASSERT_EQUAL(std::string("anonymous"), allowed.bus.take<OpenSession>().user);
         CPPUNIT_ASSERT_EQUAL(0, allowed.authenticator.checks);
+    }
+
+    void offersExternalOnlyToWhomACertificateStandsFor() {
+        const auto offers = [](const std::string& name) {
+            AmqpClient c({}, name);
+            c.engine->receive(std::string("AMQP\3\1\0\0", 8));
+            return c.host.read().find("EXTERNAL") != std::string::npos;
+        };
+        CPPUNIT_ASSERT(offers("alice"));
+        CPPUNIT_ASSERT(!offers("mallory"));
+        CPPUNIT_ASSERT(!offers({}));
+        AmqpClient without;  // not offered: refused
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(without.saslInit("EXTERNAL", "")));
+        AmqpClient stranger({}, "mallory");
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(stranger.saslInit("EXTERNAL", "mallory")));
+    }
+
+    void externalLogsInWithoutAPassword() {
+        for (const std::string response : {"", "bob"}) {
+            AmqpClient c({}, "bob");
+            CPPUNIT_ASSERT_EQUAL(0, AmqpClient::outcomeIn(c.saslInit("EXTERNAL", response)));
+            CPPUNIT_ASSERT_EQUAL(0, c.authenticator.checks);
+            // Header and open: container-id "c".
+            c.engine->receive(std::string("AMQP\0\1\0\0", 8) +
+                              std::string("\0\0\0\x11\2\0\0\0\0\x53\x10\xc0\4\1\xa1\1c", 17));
+            CPPUNIT_ASSERT_EQUAL(std::string("bob"), c.bus.take<OpenSession>().user);
+        }
+        AmqpClient other({}, "bob");  // acting for somebody else is not offered
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(other.saslInit("EXTERNAL", "alice")));
+        AmqpClient plain({}, "bob");  // a password is as good as ever
+        plain.start();
+        CPPUNIT_ASSERT_EQUAL(std::string("alice"), plain.bus.take<OpenSession>().user);
     }
 
     void refusesWhoComesWithoutSasl() {

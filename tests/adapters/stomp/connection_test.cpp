@@ -8,6 +8,7 @@ class ConnectionTest : public StompFixture {
     CPPUNIT_TEST_SUITE(ConnectionTest);
     CPPUNIT_TEST(connectsWithTheHighestCommonVersion);
     CPPUNIT_TEST(refusesUnknownVersionsAndWrongPasswords);
+    CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
     CPPUNIT_TEST(framesThatComeWithConnectWait);
     CPPUNIT_TEST(refusesAnythingBeforeConnect);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -47,6 +48,29 @@ class ConnectionTest : public StompFixture {
         receive("CONNECT\naccept-version:1.2\n\n\0"s);
         CPPUNIT_ASSERT(host_.closed);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.commands.size());
+    }
+
+    void aCertificateLogsInWhereNoNameIsGiven() {
+        host_.certificate = PeerCertificate{"CN=bob", "bob", {}};
+        make();
+        receive("CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\n\nx\0"s);
+        const auto open = bus_.take<OpenSession>();
+        CPPUNIT_ASSERT_EQUAL("bob"s, open.user);
+        bus_.complete(open.request);
+        CPPUNIT_ASSERT(has(host_.read(), "CONNECTED\n"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), bus_.count<Send>());
+        tearDown();
+        make();  // a name counts more, and needs its password
+        receive("CONNECT\naccept-version:1.2\nlogin:bob\n\n\0"s);
+        CPPUNIT_ASSERT(has(host_.read(), "code:unauthenticated\n"));
+        tearDown();
+        CPPUNIT_ASSERT(has(login(), "CONNECTED\n"));
+        tearDown();
+        host_.certificate->commonName = "mallory";
+        make();
+        receive("CONNECT\naccept-version:1.2\n\n\0"s);
+        CPPUNIT_ASSERT(host_.closed);
+        CPPUNIT_ASSERT(has(host_.read(), "code:unauthenticated\n"));
     }
 
     void framesThatComeWithConnectWait() {

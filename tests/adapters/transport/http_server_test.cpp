@@ -1,6 +1,7 @@
 #include "adapters/transport/http_codec.h"
 #include "tests/support/fake_bus.h"
 #include "tests/support/loop_fixture.h"
+#include "tests/support/tls_client.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -20,6 +21,7 @@ class HttpServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(boundsHeadAndBody);
     CPPUNIT_TEST(serves10Clients);
     CPPUNIT_TEST(asksForALogin);
+    CPPUNIT_TEST(aCertificateIsALogin);
     CPPUNIT_TEST(clientCannotNameItsUser);
     CPPUNIT_TEST(slowHeadersTimeOut);
     CPPUNIT_TEST(slowBodiesTimeOut);
@@ -372,6 +374,30 @@ class HttpServerTest : public CppUnit::TestFixture {
                              status(exchange(port, closing("/me", "Authorization: Bearer x\r\n"))));
         CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/admin", alice))));
         CPPUNIT_ASSERT_EQUAL(403, status(exchange(port, closing("/admin", bob))));
+    }
+
+    void aCertificateIsALogin() {
+        test::Certificates files;
+        for (const char* name : {"server", "bob", "mallory"}) files.issue(name);
+        ListenerOptions options;
+        options.tls = std::make_unique<TlsOptions>(TlsOptions{
+            files.file("server.pem"), files.file("server.key"), files.file("ca.pem"), {}, true});
+        auto made = listenHttp({loop_->port()}, std::move(options), {}, *router_, authenticator_);
+        CPPUNIT_ASSERT_MESSAGE(made.ok() ? "" : made.error().text, made.ok());
+        listener_ = std::move(*made);
+        const auto ask = [&](const std::string& name, const std::string& request) {
+            test::TlsClient client(listener_->port(), files, name);
+            client.send(request);
+            return client.readBytes(1 << 20);
+        };
+        const std::string alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+        CPPUNIT_ASSERT(ask("bob", closing("/me")).ends_with("bob/"));
+        CPPUNIT_ASSERT_EQUAL(403, status(ask("bob", closing("/admin"))));
+        CPPUNIT_ASSERT(ask("bob", closing("/me", alice)).ends_with("alice/admin"));
+        CPPUNIT_ASSERT_EQUAL(
+            401, status(ask("bob", closing("/me", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"))));
+        CPPUNIT_ASSERT_EQUAL(401, status(ask("mallory", closing("/me"))));
+        CPPUNIT_ASSERT_EQUAL(401, status(ask({}, closing("/me"))));
     }
 
     void clientCannotNameItsUser() {

@@ -1,14 +1,15 @@
 #include "tests/support/certificates.h"
 #include "tests/support/loop_fixture.h"
+#include "tests/support/tls_client.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 
 using namespace busbar;
+using busbar::test::TlsClient;
 using namespace std::string_literals;
 
 namespace {
@@ -37,6 +38,14 @@ class EchoEngine final : public Engine {
                 host_.outputShared(Buffer::of(std::string(1 << 20, 'x')));
                 host_.output() += ">";
             }
+            return;
+        }
+        if (bytes == "who\n") {
+            const auto* peer = host_.peerCertificate();
+            host_.output() += peer ? peer->subject + "|" + peer->commonName : "nobody";
+            for (std::size_t i = 0; peer && i < peer->names.size(); ++i)
+                host_.output() += "|" + peer->names[i];
+            host_.output() += "\n";
             return;
         }
         if (bytes == "huge\n") return host_.outputShared(Buffer::of(std::string(200 << 20, 'x')));
@@ -76,62 +85,6 @@ class EchoEngine final : public Engine {
     Seen& seen_;
 };
 
-/// A blocking TLS client that trusts the CA of `files`; shows the certificate `name` where given.
-class TlsClient {
-  public:
-    TlsClient(std::uint16_t port, const test::Certificates& files, const std::string& name = {},
-              const test::Certificates* namesFiles = nullptr)
-        : client_(port), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {
-        SSL_CTX_load_verify_locations(context_.get(), files.file("ca.pem").c_str(), nullptr);
-        SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
-        const auto& own = namesFiles ? *namesFiles : files;
-        if (!name.empty()) {
-            CPPUNIT_ASSERT_EQUAL(
-                1, SSL_CTX_use_certificate_file(context_.get(), own.file(name + ".pem").c_str(),
-                                                SSL_FILETYPE_PEM));
-            CPPUNIT_ASSERT_EQUAL(
-                1, SSL_CTX_use_PrivateKey_file(context_.get(), own.file(name + ".key").c_str(),
-                                               SSL_FILETYPE_PEM));
-        }
-        ssl_.reset(SSL_new(context_.get()));
-        SSL_set_fd(ssl_.get(), client_.socket());
-        connected_ = SSL_connect(ssl_.get()) == 1;
-    }
-    bool connected() const { return connected_; }
-    /// The CN of the server's certificate.
-    std::string serverName() const {
-        const std::unique_ptr<X509, decltype(&X509_free)> shown(
-            SSL_get1_peer_certificate(ssl_.get()), &X509_free);
-        char name[256] = "";
-        if (shown)
-            X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, name,
-                                      sizeof name);
-        return name;
-    }
-    void send(std::string_view bytes) {
-        SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
-    }
-    /// Sends close_notify; the server may still send.
-    void endSending() { SSL_shutdown(ssl_.get()); }
-    /// Less where the server ends before.
-    std::string readBytes(std::size_t size) {
-        std::string got;
-        char bytes[65536];
-        while (got.size() < size) {
-            const int n = SSL_read(ssl_.get(), bytes, sizeof bytes);
-            if (n <= 0) break;
-            got.append(bytes, static_cast<std::size_t>(n));
-        }
-        return got;
-    }
-
-  private:
-    test::Client client_;
-    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
-    std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, &SSL_free};
-    bool connected_ = false;
-};
-
 }  // namespace
 
 class StreamTest : public CppUnit::TestFixture {
@@ -155,6 +108,10 @@ class StreamTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(speaksTls);
     CPPUNIT_TEST(speaksTlsOrNot);
     CPPUNIT_TEST(asksForClientCertificates);
+    CPPUNIT_TEST(tellsWhatTheClientsCertificateSays);
+    CPPUNIT_TEST(clientsMayDoWithoutACertificateButNotWithABadOne);
+    CPPUNIT_TEST(expiredCertificatesAreRefused);
+    CPPUNIT_TEST(revokedCertificatesAreRefused);
     CPPUNIT_TEST(refusesBadTlsFiles);
     CPPUNIT_TEST(newHandshakesGetTheRenewedCertificate);
     CPPUNIT_TEST(badTlsFilesLeaveTheOldCertificateInForce);
@@ -184,9 +141,11 @@ class StreamTest : public CppUnit::TestFixture {
                             bool optional = false) {
         ListenerOptions options;
         options.tlsOptional = optional;
-        options.tls = std::make_unique<TlsOptions>(
-            TlsOptions{files.file("server.pem"), files.file("server.key"),
-                       askClients ? files.file("ca.pem") : ""});
+        options.tls =
+            std::make_unique<TlsOptions>(TlsOptions{files.file("server.pem"),
+                                                    files.file("server.key"),
+                                                    askClients ? files.file("ca.pem") : "",
+                                                    {}});
         return listen(std::move(options));
     }
 
@@ -435,10 +394,79 @@ class StreamTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(1, seen_.destroyed.load());
     }
 
+    std::uint16_t listenFor(const test::Certificates& files, bool mayDoWithout,
+                            const std::string& revocations = {}) {
+        ListenerOptions options;
+        options.tls = std::make_unique<TlsOptions>(
+            TlsOptions{files.file("server.pem"), files.file("server.key"), files.file("ca.pem"),
+                       revocations, mayDoWithout});
+        return listen(std::move(options));
+    }
+    static std::string who(TlsClient client) {
+        client.send("who\n");
+        return client.readUntil('\n');
+    }
+
+    void tellsWhatTheClientsCertificateSays() {
+        test::Certificates files;
+        files.issue("server");
+        files.issueTo(
+            "alice", "/O=Busbar, Ltd/CN=alice",
+            "DNS:a.example,email:alice@example.com,URI:spiffe://example/alice,IP:10.0.0.1");
+        files.issueTo("two", "/CN=alice/CN=bob", "DNS:two");
+        files.issueTo("none", "/O=Busbar", "DNS:none");
+        const auto port = listenFor(files, false);
+        CPPUNIT_ASSERT_EQUAL(
+            "CN=alice,O=Busbar\\, Ltd|alice|DNS:a.example|email:alice@example.com|"
+            "URI:spiffe://example/alice\n"s,
+            who(TlsClient(port, files, "alice")));
+        CPPUNIT_ASSERT_EQUAL("CN=bob,CN=alice||DNS:two\n"s, who(TlsClient(port, files, "two")));
+        CPPUNIT_ASSERT_EQUAL("O=Busbar||DNS:none\n"s, who(TlsClient(port, files, "none")));
+    }
+
+    void clientsMayDoWithoutACertificateButNotWithABadOne() {
+        test::Certificates files, others;
+        files.issue("server");
+        files.issue("alice");
+        others.issue("mallory");
+        auto port = listenFor(files, true);
+        CPPUNIT_ASSERT_EQUAL("CN=alice|alice|DNS:localhost\n"s,
+                             who(TlsClient(port, files, "alice")));
+        CPPUNIT_ASSERT_EQUAL("nobody\n"s, who(TlsClient(port, files)));
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "mallory", &others)));
+        port = listenTls(files);  // not asked for: nobody, whatever the client has
+        CPPUNIT_ASSERT_EQUAL("nobody\n"s, who(TlsClient(port, files, "alice")));
+    }
+
+    void expiredCertificatesAreRefused() {
+        test::Certificates files;
+        files.issue("server");
+        files.issueTo("late", "/CN=alice", "DNS:late", -1);
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(listenFor(files, true), files, "late")));
+    }
+
+    void revokedCertificatesAreRefused() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("alice");
+        files.issue("bob");
+        files.revoke({});
+        const auto port = listenFor(files, false, files.file("crl.pem"));
+        CPPUNIT_ASSERT_EQUAL("CN=bob|bob|DNS:localhost\n"s, who(TlsClient(port, files, "bob")));
+        files.revoke("bob");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "bob")));
+        CPPUNIT_ASSERT_EQUAL("CN=alice|alice|DNS:localhost\n"s,
+                             who(TlsClient(port, files, "alice")));
+        files.write("crl.pem", "nothing");
+        CPPUNIT_ASSERT(!listener_->reloadTls(false).ok());
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "bob")));
+    }
+
     void refusesBadTlsFiles() {
         ListenerOptions options;
         options.tls = std::make_unique<TlsOptions>(
-            TlsOptions{"/nonexistent/cert.pem", "/nonexistent/key.pem", {}});
+            TlsOptions{"/nonexistent/cert.pem", "/nonexistent/key.pem", {}, {}});
         const auto made = listenStream({loop_->port()}, std::move(options), factory());
         CPPUNIT_ASSERT(!made.ok());
         CPPUNIT_ASSERT(made.error().text.find("/nonexistent/cert.pem") != std::string::npos);

@@ -1,0 +1,27 @@
+// Every way to show who one is, behind one door.
+#pragma once
+
+#include "bus/security/authenticator.h"
+#include "bus/security/certificate_users.h"
+#include "bus/security/user_store.h"
+
+namespace busbar {
+
+/// Passwords go to another authenticator (which may remember); certificates are looked up among the
+/// users of the store. Thread-safe.
+class Logins final : public Authenticator {
+  public:
+    /// Both outlive it.
+    Logins(Authenticator& passwords, UserStore& users, CertificateUsers certificates)
+        : passwords_(passwords), users_(users), certificates_(std::move(certificates)) {}
+
+    void authenticate(std::string user, std::string password, Answer answer) override;
+    Result<Identity> identify(const PeerCertificate& certificate) override;
+
+  private:
+    Authenticator& passwords_;
+    UserStore& users_;
+    const CertificateUsers certificates_;
+};
+
+}  // namespace busbar
