@@ -17,6 +17,9 @@
 
 namespace busbar {
 
+/// Whether a login by SCRAM is offered; automatic: where every user has keys for it.
+enum class OfferScram { automatic, always, never };
+
 /// Of clients, where a listener has a clients' CA.
 enum class ClientCertificate { required, wanted };
 
@@ -56,6 +59,7 @@ struct AmqpConfiguration : ListenerConfiguration {
     std::uint64_t credit = 1000;
     Milliseconds idleTimeout{60'000};
     bool anonymous = false;
+    OfferScram scram = OfferScram::automatic;
 
     AmqpConfiguration() { port = 5672; }
     bool operator==(const AmqpConfiguration&) const = default;

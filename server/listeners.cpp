@@ -44,6 +44,9 @@ Listeners::Listeners(const Configuration& c, http::Router& router, Authenticator
     amqp_.producerCredit = static_cast<std::uint32_t>(c.amqp.credit);
     amqp_.idleTimeout = c.amqp.idleTimeout;
     amqp_.anonymous = c.amqp.anonymous;
+    amqp_.scram = c.amqp.scram == OfferScram::always  ? amqp::Options::Scram::always
+                  : c.amqp.scram == OfferScram::never ? amqp::Options::Scram::never
+                                                      : amqp::Options::Scram::automatic;
 }
 
 HttpOptions Listeners::httpOptions() const {

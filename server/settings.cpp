@@ -82,6 +82,10 @@ constexpr std::array<std::pair<std::string_view, WhenFull>, 4> kWhenFull{
 constexpr std::array<std::pair<std::string_view, Keep>, 3> kKeep{
     {{"fsync", Keep::synced}, {"os", Keep::written}, {"none", Keep::memory}}};
 
+constexpr std::array<std::pair<std::string_view, OfferScram>, 3> kOfferScram{
+    {{"auto", OfferScram::automatic},
+     {"always", OfferScram::always},
+     {"never", OfferScram::never}}};
 constexpr std::array<std::pair<std::string_view, ClientCertificate>, 2> kClientCertificate{
     {{"required", ClientCertificate::required}, {"wanted", ClientCertificate::wanted}}};
 
@@ -117,6 +121,12 @@ requires std::is_unsigned_v<T> Result<void> parse(T& into, std::string_view text
     return parseNumber(into, text, bounds);
 }
 
+Result<void> parse(OfferScram& into, std::string_view text, Bounds) {
+    return parseName(into, text, kOfferScram);
+}
+std::string print(OfferScram value) {
+    return printName(value, kOfferScram);
+}
 Result<void> parse(ClientCertificate& into, std::string_view text, Bounds) {
     return parseName(into, text, kClientCertificate);
 }
@@ -203,6 +213,7 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("amqp.credit", BUSBAR_AT(amqp.credit), {1, 1'000'000}));
     out.push_back(setting("amqp.idle-timeout-ms", BUSBAR_AT(amqp.idleTimeout), {0, 0x7fff'ffff}));
     out.push_back(setting("amqp.anonymous", BUSBAR_AT(amqp.anonymous)));
+    out.push_back(setting("amqp.scram", BUSBAR_AT(amqp.scram)));
     out.push_back(setting("http.body-bytes-max", BUSBAR_AT(http.bodyBytesMax), some));
     out.push_back(setting("http.header-bytes-max", BUSBAR_AT(http.headerBytesMax), some));
     out.push_back(setting("http.idle-timeout-ms", BUSBAR_AT(http.idleTimeout), some));

@@ -100,6 +100,7 @@ class Connection final : public Engine, public SessionListener {
                                    Authenticator& authenticator);
     void authenticate();
     Result<Identity> identifyByCertificate();
+    void authenticateByScram();
     void onAuthenticated(const Result<Identity>& identity);
     void openConnection();
     void onSessionOpen(const Completed& answer);
@@ -199,6 +200,7 @@ class Connection final : public Engine, public SessionListener {
     SteadyTime loginUntil_{};
     bool dispatching_ = false;
     bool authenticating_ = false;
+    Identity scramIdentity_;
     bool stalled_ = false;  ///< held_ waits for us, not for more of it
 
     OpenRequests<Pending> pending_;

@@ -50,7 +50,11 @@ void putInvalidContainer(pn_condition_t* condition) {
 /// EXTERNAL is for whose certificate stands for a user: others would only fail with it.
 Login::Offers Connection::offersFor(EngineHost& host, const Options& options,
                                     Authenticator& authenticator) {
-    Login::Offers offers{options.anonymous};
+    Login::Offers offers;
+    offers.anonymous = options.anonymous;
+    offers.scram =
+        options.scram == Options::Scram::always ||
+        (options.scram == Options::Scram::automatic && authenticator.offersScram());
     if (const auto* certificate = host.peerCertificate()) {
         if (const auto who = authenticator.identify(*certificate))
             offers.certificateUser = who->user;
@@ -66,10 +70,19 @@ Result<Identity> Connection::identifyByCertificate() {
     return who;
 }
 
+/// Asked twice: for the keys, and when the proof has fitted.
+void Connection::authenticateByScram() {
+    if (login_.proved()) return onAuthenticated(std::move(scramIdentity_));
+    auto asked = authenticator_.scramLogin(login_.user());
+    scramIdentity_ = std::move(asked.identity);
+    login_.challenge(std::move(asked.keys));
+}
+
 void Connection::authenticate() {
     if (login_.isAnonymous()) return onAuthenticated(Identity{"anonymous", {}});
     if (login_.mechanism() == Login::Mechanism::external)
         return onAuthenticated(identifyByCertificate());
+    if (login_.mechanism() == Login::Mechanism::scram) return authenticateByScram();
     authenticating_ = true;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, login_.user(),
                    login_.takePassword(), [this](const Result<Identity>& identity) {

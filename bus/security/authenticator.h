@@ -4,6 +4,7 @@
 #include "bus/base/executor.h"
 #include "bus/base/result.h"
 #include "bus/security/peer_certificate.h"
+#include "bus/security/scram.h"
 
 #include <functional>
 #include <memory>
@@ -23,6 +24,12 @@ struct Identity {
         }
         return false;
     }
+};
+
+/// What a login by SCRAM needs.
+struct ScramLogin {
+    ScramKeys keys;     ///< made up for whom there are none: then no proof fits
+    Identity identity;  ///< who it is once the proof has fitted
 };
 
 /// Checks names and passwords, and whom a certificate stands for.
@@ -45,6 +52,12 @@ class Authenticator {
         static_cast<void>(certificate);
         return Error{ErrorCode::unauthenticated, "logins by certificate are not offered"};
     }
+
+    /// True where every user has SCRAM keys: a client that takes it as the best that is offered
+    /// must not fail for that. Never blocks. Any thread; so the next.
+    virtual bool offersScram() const { return false; }
+    /// For any name, and without telling whether there is such a user.
+    virtual ScramLogin scramLogin(const std::string& user) { return {decoyScramKeys(user, {}), {}}; }
 };
 
 /// The same for someone who lives on `loop` and may be gone when the answer comes: `then` is called

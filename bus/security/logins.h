@@ -17,6 +17,8 @@ class Logins final : public Authenticator {
 
     void authenticate(std::string user, std::string password, Answer answer) override;
     Result<Identity> identify(const PeerCertificate& certificate) override;
+    bool offersScram() const override { return passwords_.offersScram(); }
+    ScramLogin scramLogin(const std::string& user) override { return passwords_.scramLogin(user); }
 
   private:
     Authenticator& passwords_;

@@ -261,7 +261,13 @@ class FakeAuthenticator final : public Authenticator {
         if (certificate.commonName == "bob") return Identity{"bob", {}};
         return Error{ErrorCode::unauthenticated, "the certificate stands for nobody"};
     }
+    bool offersScram() const override { return scram; }
+    ScramLogin scramLogin(const std::string& user) override {
+        if (user != "alice") return {decoyScramKeys(user, "fake"), {}};
+        return {deriveScramKeys("secret", "0123456789abcdef", 4096), {"alice", {"admin"}}};
+    }
     int checks = 0;
+    bool scram = false;
     bool yesToAll = false;
 };
 

@@ -26,8 +26,10 @@ namespace busbar::test {
 /// moves any more.
 class AmqpClient {
   public:
-    explicit AmqpClient(amqp::Options given = {}, const std::string& certificateOf = {})
+    explicit AmqpClient(amqp::Options given = {}, const std::string& certificateOf = {},
+                        bool scram = false)
         : options(given), host(bus) {
+        authenticator.scram = scram;
         if (!certificateOf.empty())
             host.certificate = PeerCertificate{"CN=" + certificateOf, certificateOf, {}};
         engine = amqp::makeFactory(options, authenticator)(host);
@@ -58,6 +60,18 @@ class AmqpClient {
         engine->receive(std::string("AMQP\3\1\0\0", 8) + saslFrame('\x41', name, bytes));
         bus.loop.run();
         return host.read();
+    }
+    /// An answer to a challenge.
+    std::string saslResponse(const std::string& response) {
+        engine->receive(saslFrame(
+            '\x43', '\xa0' + std::string(1, static_cast<char>(response.size())) + response, {}));
+        bus.loop.run();
+        return host.read();
+    }
+    /// The text of a challenge, or what goes with an outcome: from `begin` to the frame's end.
+    static std::string textFrom(const std::string& bytes, const std::string& begin) {
+        const auto at = bytes.rfind(begin);
+        return at == bytes.npos ? "" : bytes.substr(at);
     }
     /// A frame with a list of up to two encoded fields; lists longer than 255 bytes are not needed.
     static std::string saslFrame(char code, const std::string& first, const std::string& second) {
