@@ -6,6 +6,7 @@
 #include "bus/base/result.h"
 #include "bus/core/broker.h"
 #include "bus/security/certificate_users.h"
+#include "bus/security/user_limits.h"
 #include "bus/store/journal/journal.h"
 
 #include <cstdint>
@@ -134,6 +135,7 @@ struct Configuration {
     std::uint64_t subscriptionBytesMax = 64ull << 20;
     std::uint64_t queuesMax = 100'000;
     std::uint64_t temporaryQueuesMax = 1'000;
+    UserLimits userLimits;
     JournalOptions journal;
     Milliseconds dedupWindow{600'000};
     std::uint64_t dedupMax = 1'000'000;

@@ -219,7 +219,8 @@ class Daemon::Impl {
         if (!first) return first.error();
         firstUser_ = std::move(*first);
         passwords_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
-        logins_ = std::make_unique<Logins>(*passwords_, *users_, configuration_.certificateUsers);
+        logins_ = std::make_unique<Logins>(*passwords_, *users_, configuration_.certificateUsers,
+                                           configuration_.userLimits);
         return {};
     }
 

@@ -226,6 +226,9 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("limits.groups-max", BUSBAR_AT(groupsMax), some));
     out.push_back(setting("limits.queues-max", BUSBAR_AT(queuesMax), some));
     out.push_back(setting("limits.temporary-queues-max", BUSBAR_AT(temporaryQueuesMax), some));
+    out.push_back(setting("limits.user-connections-max", BUSBAR_AT(userLimits.connectionsMax)));
+    out.push_back(setting("limits.user-sends-per-second", BUSBAR_AT(userLimits.sendsPerSecond),
+                          {0, 1'000'000'000}));
 }
 
 void addStorage(std::vector<Setting>& out) {

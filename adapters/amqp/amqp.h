@@ -24,7 +24,7 @@ struct Options {
     /// Whether SASL SCRAM-SHA-256 is offered; automatic: where every user has keys for it.
     enum class Scram { automatic, always, never };
     Scram scram = Scram::automatic;
-    bool anonymous = false;            ///< offers SASL ANONYMOUS; the user is then "anonymous"
+    bool anonymous = false;  ///< offers SASL ANONYMOUS; the user is then "anonymous"
     /// What an address without prefix and capability names.
     DestinationKind defaultKind = DestinationKind::queue;
     LocalTransaction::Limits transaction;

@@ -189,6 +189,7 @@ class Connection final : public Engine, public SessionListener {
     EngineHost& host_;
     const Options& options_;
     Authenticator& authenticator_;
+    UserSeat seat_;
     Login login_;  // outlives driver_
     Driver driver_;
     State state_ = State::login;

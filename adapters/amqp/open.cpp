@@ -1,5 +1,6 @@
 // Login, open and begin.
 #include "adapters/amqp/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <proton/connection.h>
 #include <proton/transport.h>
@@ -52,9 +53,8 @@ Login::Offers Connection::offersFor(EngineHost& host, const Options& options,
                                     Authenticator& authenticator) {
     Login::Offers offers;
     offers.anonymous = options.anonymous;
-    offers.scram =
-        options.scram == Options::Scram::always ||
-        (options.scram == Options::Scram::automatic && authenticator.offersScram());
+    offers.scram = options.scram == Options::Scram::always ||
+                   (options.scram == Options::Scram::automatic && authenticator.offersScram());
     if (const auto* certificate = host.peerCertificate()) {
         if (const auto who = authenticator.identify(*certificate))
             offers.certificateUser = who->user;
@@ -107,10 +107,19 @@ void Connection::openConnection() {
     const Held desired = read(pn_connection_remote_desired_capabilities(connection));
     if (names(desired.item, kAlone)) clientId_ = container_;
     state_ = State::opening;
+    const std::string user = login_.isAnonymous() ? "anonymous" : login_.user();
+    auto seat = authenticator_.admit(user);
+    if (!seat) {
+        Completed refused;
+        refused.error = seat.error();
+        return onSessionOpen(refused);
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;
-    command.user = login_.isAnonymous() ? "anonymous" : login_.user();
+    command.user = user;
     command.clientId = clientId_;
     command.protocol = "amqp";
     command.remote = host_.remote();

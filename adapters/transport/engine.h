@@ -49,6 +49,11 @@ class EngineHost {
     virtual const std::string& remote() const = 0;
     /// True over TLS.
     virtual bool secure() const = 0;
+    /// The peer sends faster than it may: until then its input is read in sips with pauses between
+    /// them, and no further than that. A later time replaces an earlier one.
+    virtual void holdInput(SteadyTime until) { static_cast<void>(until); }
+    /// True while it is held: silence is not the peer's fault.
+    virtual bool inputHeld() const { return false; }
     /// What the peer's verified certificate says; null where it has shown none. Stays the same.
     virtual const PeerCertificate* peerCertificate() const { return nullptr; }
     /// Runs `task` on this loop unless the connection is gone by then. Any thread: how an answer

@@ -255,9 +255,35 @@ void HttpConnection::onLogin(const Result<Identity>& who) {
     if (route_->access == http::Router::Access::admin && !who->hasRole("admin")) {
         return refuse(403, "user '" + who->user + "' has not the role 'admin'");
     }
+    if (!admit(who->user)) return;
     request_.headers.emplace_back(http::kUserHeader, who->user);
     request_.headers.emplace_back(http::kRolesHeader, roleList(*who));
     startBody();
+}
+
+/// False where the user has too many connections, or sends faster than it may: the request is
+/// refused then. (A request that waits would keep its connection, and its client's patience.)
+bool HttpConnection::admit(const std::string& user) {
+    if (seatUser_ != user) {
+        seatUser_.clear();
+        seat_ = {};
+        auto seat = shared_->authenticator.admit(user);
+        if (!seat) {
+            refuse(429, seat.error().text, {{"Retry-After", "1"}});
+            return false;
+        }
+        seat_ = std::move(*seat);
+        seatUser_ = user;
+    }
+    const SteadyTime now = host_.now().steady;
+    if (!route_->sends || seat_.spend(0, now) <= now) {
+        if (route_->sends) seat_.spend(1, now);
+        return true;
+    }
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(seat_.spend(0, now) - now);
+    refuse(429, "user '" + user + "' sends faster than it may",
+           {{"Retry-After", std::to_string(wait.count())}});
+    return false;
 }
 
 void HttpConnection::startBody() {

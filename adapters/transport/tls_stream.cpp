@@ -42,7 +42,7 @@ class TlsStream final : public Stream {
   protected:
     void armRead() override {
         if (!input_) input_ = std::make_unique_for_overwrite<char[]>(kRecordBytes);
-        socket_.async_read_some(asio::buffer(input_.get(), kRecordBytes),
+        socket_.async_read_some(asio::buffer(input_.get(), readBytesMax(kRecordBytes)),
                                 [self = self()](error_code failed, std::size_t size) {
                                     self->reading_ = false;
                                     if (self->over_) return;

@@ -5,6 +5,7 @@
 #include "bus/base/result.h"
 #include "bus/security/peer_certificate.h"
 #include "bus/security/scram.h"
+#include "bus/security/user_limits.h"
 
 #include <functional>
 #include <memory>
@@ -57,7 +58,16 @@ class Authenticator {
     /// must not fail for that. Never blocks. Any thread; so the next.
     virtual bool offersScram() const { return false; }
     /// For any name, and without telling whether there is such a user.
-    virtual ScramLogin scramLogin(const std::string& user) { return {decoyScramKeys(user, {}), {}}; }
+    virtual ScramLogin scramLogin(const std::string& user) {
+        return {decoyScramKeys(user, {}), {}};
+    }
+
+    /// A place for one more connection of someone who has logged in; limitReached where there is
+    /// none. Never blocks. Any thread.
+    virtual Result<UserSeat> admit(const std::string& user) {
+        static_cast<void>(user);
+        return UserSeat();
+    }
 };
 
 /// The same for someone who lives on `loop` and may be gone when the answer comes: `then` is called

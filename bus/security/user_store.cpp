@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kChecksMax = 64;
 constexpr std::size_t kDecoySecretBytes = 20;
 constexpr std::uint64_t kFileBytesMax = 16 << 20;
-constexpr std::string_view kHeader = "# Users of this Busbar: name, roles, password hash, SCRAM keys\n";
+constexpr std::string_view kHeader =
+    "# Users of this Busbar: name, roles, password hash, SCRAM keys\n";
 // Older versions take it for a comment.
 constexpr std::string_view kDecoyLine = "#decoys ";
 // Well-formed, and the hash of nothing: what an unknown user's password is compared with, for the

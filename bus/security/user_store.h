@@ -27,8 +27,9 @@ struct UserInfo {
 /// Users with their roles, scrypt hashes and SCRAM keys.
 ///
 /// The file has one user a line: name, roles (comma between them), hash, and SCRAM keys where there
-/// are any (older files have none), with a tab between them; it is replaced as a whole (written beside it, synced, renamed, directory synced; mode 0600), so
-/// a crash leaves the old or the new one. A configured user hides one of the same name in the file.
+/// are any (older files have none), with a tab between them; it is replaced as a whole (written
+/// beside it, synced, renamed, directory synced; mode 0600), so a crash leaves the old or the new
+/// one. A configured user hides one of the same name in the file.
 ///
 /// Thread-safe. Changes (add, setPassword, setRoles, remove) block on the disk, and on scrypt for
 /// about 40 ms: not for a loop's thread. Passwords are checked on one thread of the store's own,
@@ -91,7 +92,7 @@ class UserStore final : public Authenticator {
 
     FileSystem& files_;
     std::string path_;
-    std::string decoySecret_;  ///< in the file too: a user whom there is not must stay the same
+    std::string decoySecret_;   ///< in the file too: a user whom there is not must stay the same
     std::mutex changing_;       ///< one change of the file at a time; taken before mutex_
     mutable std::mutex mutex_;  ///< guards what follows
     Users own_;

@@ -220,6 +220,10 @@ class FakeHost final : public EngineHost {
     BusPort& bus() override { return bus_; }
     const std::string& remote() const override { return remote_; }
     bool secure() const override { return false; }
+    void holdInput(SteadyTime until) override {
+        if (until != SteadyTime{}) heldUntil = until;
+    }
+    bool inputHeld() const override { return heldUntil > now().steady; }
     const PeerCertificate* peerCertificate() const override {
         return certificate ? &*certificate : nullptr;
     }
@@ -232,6 +236,7 @@ class FakeHost final : public EngineHost {
     }
 
     std::optional<PeerCertificate> certificate;
+    SteadyTime heldUntil{};
     std::string taken;
     std::size_t highMark = 1u << 20;
     bool stuck = false;
@@ -261,6 +266,9 @@ class FakeAuthenticator final : public Authenticator {
         if (certificate.commonName == "bob") return Identity{"bob", {}};
         return Error{ErrorCode::unauthenticated, "the certificate stands for nobody"};
     }
+    Result<UserSeat> admit(const std::string& user) override {
+        return accounts ? accounts->admit(user) : UserSeat();
+    }
     bool offersScram() const override { return scram; }
     ScramLogin scramLogin(const std::string& user) override {
         if (user != "alice") return {decoyScramKeys(user, "fake"), {}};
@@ -268,6 +276,7 @@ class FakeAuthenticator final : public Authenticator {
     }
     int checks = 0;
     bool scram = false;
+    std::optional<UserAccounts> accounts;  ///< none: no limits
     bool yesToAll = false;
 };
 

@@ -1,6 +1,7 @@
 // WireFormatInfo, ConnectionInfo, KeepAliveInfo, ShutdownInfo, SessionInfo.
 #include "adapters/openwire/connection.h"
 #include "adapters/openwire/errors.h"
+#include "adapters/transport/pace.h"
 
 #include <memory>
 
@@ -74,6 +75,13 @@ void Connection::onAuthenticated(Result<Identity> identity) {
         return end(identity.error().text);
     }
     user_ = identity->user;
+    auto seat = authenticator_.admit(user_);
+    if (!seat) {
+        refuse(login_, seat.error());
+        return end(seat.error().text);
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;

@@ -1,5 +1,6 @@
 // CONNECT, STOMP and DISCONNECT.
 #include "adapters/stomp/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <algorithm>
 #include <memory>
@@ -86,6 +87,13 @@ void Connection::onAuthenticated(Result<Identity> identity) {
         return fail(identity.error(), {}, "CONNECT login:" + user_.substr(0, 100));
     }
     user_ = identity->user;
+    auto seat = authenticator_.admit(user_);
+    if (!seat) {
+        state_ = State::waiting;
+        return fail(seat.error(), {}, "CONNECT login:" + user_.substr(0, 100));
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;

@@ -13,6 +13,8 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(offersAnonymousOnlyWhereConfigured);
     CPPUNIT_TEST(offersExternalOnlyToWhomACertificateStandsFor);
     CPPUNIT_TEST(externalLogsInWithoutAPassword);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
     CPPUNIT_TEST(scramLogsInAndShowsTheServerToo);
     CPPUNIT_TEST(scramRefusesWrongAndUnknownAlike);
     CPPUNIT_TEST(scramIsOfferedWhereConfigured);
@@ -101,6 +103,31 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("alice"), plain.bus.take<OpenSession>().user);
     }
 
+    void aUserWithTooManyConnectionsIsRefused() {
+        AmqpClient c;
+        c.authenticator.accounts.emplace(UserLimits{1, 0});
+        auto other = c.authenticator.admit("alice");
+        c.start();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<OpenSession>());
+        pn_condition_t* condition = pn_connection_remote_condition(c.connection());
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:resource-limit-exceeded"),
+                             std::string(pn_condition_get_name(condition)));
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        AmqpClient c;
+        c.authenticator.accounts.emplace(UserLimits{0, 1});
+        c.open();
+        pn_link_t* link = c.sender("a");
+        const std::string message("\0\x53\x75\xa0\1x", 6);
+        c.send(link, message);
+        CPPUNIT_ASSERT(!c.host.inputHeld());
+        c.send(link, message);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), c.bus.count<Send>());
+        CPPUNIT_ASSERT(c.host.heldUntil == c.host.now().steady + Milliseconds(1000));
+    }
+
     static constexpr const char* kScram = "SCRAM-SHA-256";
 
     void scramLogsInAndShowsTheServerToo() {
@@ -161,7 +188,8 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(c.saslInit(kScram, first)));
         }
         AmqpClient empty({}, {}, true);
-        CPPUNIT_ASSERT(!AmqpClient::textFrom(empty.saslInit(kScram, "n,,n=alice,r=x"), "r=").empty());
+        CPPUNIT_ASSERT(
+            !AmqpClient::textFrom(empty.saslInit(kScram, "n,,n=alice,r=x"), "r=").empty());
         CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(empty.saslResponse({})));
         AmqpClient plain({}, {}, true);  // a response that nobody asked for
         plain.engine->receive(std::string("AMQP\3\1\0\0", 8));
@@ -170,8 +198,8 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), plain.bus.count<OpenSession>());
         AmqpClient another({}, {}, true);  // another init while the proof is waited for
         another.saslInit(kScram, "n,,n=alice,r=x");
-        another.engine->receive(AmqpClient::saslFrame(
-            '\x41', "\xa3\5PLAIN", std::string("\xa0\x0d\0alice\0secret", 15)));
+        another.engine->receive(AmqpClient::saslFrame('\x41', "\xa3\5PLAIN",
+                                                      std::string("\xa0\x0d\0alice\0secret", 15)));
         another.bus.loop.run();
         CPPUNIT_ASSERT(AmqpClient::outcomeIn(another.host.read()) != 0);
     }

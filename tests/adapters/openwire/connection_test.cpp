@@ -15,6 +15,8 @@ class OpenWireConnectionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(answersTheLoginAsActiveMqDoes);
     CPPUNIT_TEST(wrongPasswordsAreRefused);
     CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
     CPPUNIT_TEST(nothingIsTakenBeforeLogin);
     CPPUNIT_TEST(aStrangerMakesUsKeepLittle);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -108,6 +110,29 @@ class OpenWireConnectionTest : public CppUnit::TestFixture {
         const auto id = stranger.send(info);
         CPPUNIT_ASSERT(stranger.refused(id).starts_with("javax.jms.JMSSecurityException"));
         CPPUNIT_ASSERT(stranger.host.closed);
+    }
+
+    void aUserWithTooManyConnectionsIsRefused() {
+        Client client;
+        client.authenticator.accounts.emplace(UserLimits{1, 0});
+        const auto other = client.authenticator.admit("alice");
+        client.greet();
+        const auto id = client.send(client.connectionInfo());
+        client.bus.loop.run();
+        CPPUNIT_ASSERT(client.refused(id).find("connections") != std::string::npos);
+        CPPUNIT_ASSERT(client.host.closed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.count<OpenSession>());
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        Client client;
+        client.authenticator.accounts.emplace(UserLimits{0, 1});
+        client.login();
+        client.send(client.textMessage("a"));
+        CPPUNIT_ASSERT(!client.host.inputHeld());
+        client.send(client.textMessage("a"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), client.bus.count<Send>());
+        CPPUNIT_ASSERT(client.host.heldUntil == client.host.now().steady + Milliseconds(1000));
     }
 
     void nothingIsTakenBeforeLogin() {

@@ -9,6 +9,8 @@ class ConnectionTest : public StompFixture {
     CPPUNIT_TEST(connectsWithTheHighestCommonVersion);
     CPPUNIT_TEST(refusesUnknownVersionsAndWrongPasswords);
     CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
     CPPUNIT_TEST(framesThatComeWithConnectWait);
     CPPUNIT_TEST(refusesAnythingBeforeConnect);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -71,6 +73,31 @@ class ConnectionTest : public StompFixture {
         receive("CONNECT\naccept-version:1.2\n\n\0"s);
         CPPUNIT_ASSERT(host_.closed);
         CPPUNIT_ASSERT(has(host_.read(), "code:unauthenticated\n"));
+    }
+
+    void aUserWithTooManyConnectionsIsRefused() {
+        authenticator_.accounts.emplace(UserLimits{1, 0});
+        auto other = authenticator_.admit("alice");
+        make();
+        receive("CONNECT\nlogin:alice\npasscode:secret\n\n\0"s);
+        bus_.loop.run();
+        CPPUNIT_ASSERT(host_.closed);
+        CPPUNIT_ASSERT(has(host_.read(), "code:limit-reached\n"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<OpenSession>());
+        other = UserSeat();
+        tearDown();
+        CPPUNIT_ASSERT(has(login(), "CONNECTED\n"));
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        authenticator_.accounts.emplace(UserLimits{0, 2});
+        login("heart-beat:0,1000\naccept-version:1.2\n");
+        const std::string send = "SEND\ndestination:/queue/a\n\nx\0"s;
+        receive(send + send);
+        CPPUNIT_ASSERT(!host_.inputHeld());
+        receive(send + send);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(4), bus_.count<Send>());  // what came is sent
+        CPPUNIT_ASSERT(host_.heldUntil == host_.now().steady + Milliseconds(1000));
     }
 
     void framesThatComeWithConnectWait() {

@@ -22,6 +22,8 @@ class HttpServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(serves10Clients);
     CPPUNIT_TEST(asksForALogin);
     CPPUNIT_TEST(aCertificateIsALogin);
+    CPPUNIT_TEST(connectionsOfAUserAreLimited);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsToldWhenToComeAgain);
     CPPUNIT_TEST(clientCannotNameItsUser);
     CPPUNIT_TEST(slowHeadersTimeOut);
     CPPUNIT_TEST(slowBodiesTimeOut);
@@ -84,6 +86,12 @@ class HttpServerTest : public CppUnit::TestFixture {
                      [](http::Request, http::ResponderPtr responder) {
                          responder->send(http::Response::text(200, "in"));
                      });
+        router_->add(
+            "POST", "/send", Access::login,
+            [](http::Request, http::ResponderPtr responder) {
+                responder->send(http::Response::text(201, "sent"));
+            },
+            0, 0, true);
         router_->add("GET", "/forget", Access::open, [](http::Request, http::ResponderPtr) {});
         router_->add(
             "GET", "/split", Access::open, [](http::Request, http::ResponderPtr responder) {
@@ -140,6 +148,7 @@ class HttpServerTest : public CppUnit::TestFixture {
         router_ = std::make_unique<http::Router>();
         addRoutes();
         authenticator_.checks = 0;
+        authenticator_.accounts.reset();
         gone_ = drained_ = 0;
     }
     void tearDown() override {
@@ -398,6 +407,44 @@ class HttpServerTest : public CppUnit::TestFixture {
             401, status(ask("bob", closing("/me", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"))));
         CPPUNIT_ASSERT_EQUAL(401, status(ask("mallory", closing("/me"))));
         CPPUNIT_ASSERT_EQUAL(401, status(ask({}, closing("/me"))));
+    }
+
+    void connectionsOfAUserAreLimited() {
+        authenticator_.accounts.emplace(UserLimits{1, 0});
+        const auto port = listen();
+        const std::string alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n",
+                          bob = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
+        {
+            test::Client first(port);
+            for (int i = 0; i < 2; ++i) {  // one connection is one, whatever it asks
+                first.send(get("/me", alice));
+                CPPUNIT_ASSERT(has(first.readUntil("alice/admin"), "200 OK"));
+            }
+            const auto second = exchange(port, closing("/me", alice));
+            CPPUNIT_ASSERT_EQUAL(429, status(second));
+            CPPUNIT_ASSERT(has(second, "'alice' has 1 connections"));
+            CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", bob))));
+            first.send(get("/me", bob));  // the connection has changed hands
+            CPPUNIT_ASSERT(has(first.readUntil("bob/"), "200 OK"));
+            CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", alice))));
+        }
+        until([&] { return listener_->connections() == 0; });
+        CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", bob))));
+    }
+
+    void aUserThatSendsTooFastIsToldWhenToComeAgain() {
+        authenticator_.accounts.emplace(UserLimits{0, 1});
+        const auto port = listen();
+        const std::string rest =
+            " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n"
+            "Authorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n";
+        // What may come at once is a second's worth; more than that is owed after the second.
+        auto answer = exchange(port, "POST /send" + rest);
+        for (int i = 0; i < 50 && status(answer) == 201; ++i)
+            answer = exchange(port, "POST /send" + rest);
+        CPPUNIT_ASSERT_EQUAL(429, status(answer));
+        CPPUNIT_ASSERT(has(answer, "Retry-After: "));
+        CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, "POST /private" + rest)));
     }
 
     void clientCannotNameItsUser() {

@@ -18,6 +18,7 @@ namespace {
 struct Seen {
     std::atomic<int> disconnects{0}, destroyed{0}, drained{0}, ticks{0};
     std::atomic<bool> wants{true};
+    std::atomic<bool> cameWhileHeld{false}, firstGulp{false};
     std::atomic<bool> answersEnd{false};  ///< 8 MiB and "end" for a peer that sends no more
 };
 
@@ -39,6 +40,14 @@ class EchoEngine final : public Engine {
                 host_.output() += ">";
             }
             return;
+        }
+        if (host_.now().steady < heldUntil_) seen_.cameWhileHeld = true;
+        if (std::exchange(wasHeld_, false) && bytes.size() > 1024) seen_.firstGulp = true;
+        if (bytes == "hold\n") {
+            host_.output() += "held\n";
+            heldUntil_ = host_.now().steady + Milliseconds(50);
+            wasHeld_ = true;
+            return host_.holdInput(heldUntil_);
         }
         if (bytes == "who\n") {
             const auto* peer = host_.peerCertificate();
@@ -83,6 +92,8 @@ class EchoEngine final : public Engine {
   private:
     EngineHost& host_;
     Seen& seen_;
+    SteadyTime heldUntil_{};
+    bool wasHeld_ = false;
 };
 
 }  // namespace
@@ -105,6 +116,8 @@ class StreamTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(drainTellsEveryEngine);
     CPPUNIT_TEST(loopMayEndWithOpenConnections);
     CPPUNIT_TEST(spreadsConnectionsOverLoops);
+    CPPUNIT_TEST(heldInputIsReadLaterAndInSips);
+    CPPUNIT_TEST(heldInputOverTlsIsReadLaterAndInSips);
     CPPUNIT_TEST(speaksTls);
     CPPUNIT_TEST(speaksTlsOrNot);
     CPPUNIT_TEST(asksForClientCertificates);
@@ -154,6 +167,7 @@ class StreamTest : public CppUnit::TestFixture {
         loop_ = std::make_unique<test::RunningLoop>();
         seen_.disconnects = seen_.destroyed = seen_.drained = seen_.ticks = 0;
         seen_.wants = true;
+        seen_.cameWhileHeld = seen_.firstGulp = false;
         seen_.answersEnd = false;
     }
     void tearDown() override {
@@ -340,6 +354,32 @@ class StreamTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t(2), std::count(used.begin(), used.end(), &second.bus));
         made->reset();
         loop_->stop();  // connections of the second loop go before the first loop's acceptor
+    }
+
+    void heldInputIsReadLaterAndInSips() {
+        test::Client client(listen());
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readUntil("\n"));
+        client.send(std::string(3000, 'x'));
+        CPPUNIT_ASSERT_EQUAL(std::string(3000, 'x'), client.readBytes(3000));
+        CPPUNIT_ASSERT(!seen_.cameWhileHeld);
+        CPPUNIT_ASSERT(!seen_.firstGulp);
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readUntil("\n"));
+        client.endSending();
+        CPPUNIT_ASSERT_EQUAL(""s, client.readAll());  // also the end is seen, later
+    }
+
+    void heldInputOverTlsIsReadLaterAndInSips() {
+        test::Certificates files;
+        files.issue("server");
+        TlsClient client(listenTls(files), files);
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readBytes(5));
+        client.send(std::string(3000, 'x'));
+        CPPUNIT_ASSERT_EQUAL(std::string(3000, 'x'), client.readBytes(3000));
+        CPPUNIT_ASSERT(!seen_.cameWhileHeld);
+        CPPUNIT_ASSERT(!seen_.firstGulp);
     }
 
     void speaksTls() {

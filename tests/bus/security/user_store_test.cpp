@@ -129,7 +129,9 @@ class UserStoreTest : public CppUnit::TestFixture {
 
     void filesWithoutScramKeysAreReadAndKeepTheirUsers() {
         const auto hash = hashPassword("secret");
-        disk_.setContent(kPath, "# Users of this Busbar: name, roles, password hash\nanna\tadmin\t" + *hash + "\n");
+        disk_.setContent(
+            kPath,
+            "# Users of this Busbar: name, roles, password hash\nanna\tadmin\t" + *hash + "\n");
         auto users = open();
         CPPUNIT_ASSERT(login(*users, "anna", "secret").ok());
         CPPUNIT_ASSERT(!users->offersScram());
