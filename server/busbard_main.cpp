@@ -4,6 +4,7 @@
 #include "server/notify.h"
 #include "server/open_files.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -87,6 +88,19 @@ int fail(const busbar::Error& error) {
     return 1;
 }
 
+/// Waits for one of `signals`, at most so long: then 0. A `limit` of 0 is none.
+int nextSignal(const sigset_t& signals, busbar::Milliseconds limit) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+    const timespec wait{seconds.count(), std::chrono::nanoseconds(limit - seconds).count()};
+    for (;;) {
+        const int signal = limit.count() > 0 ? sigtimedwait(&signals, nullptr, &wait)
+                                             : sigwaitinfo(&signals, nullptr);
+        if (signal > 0) return signal;
+        if (errno == EAGAIN) return 0;
+        if (errno != EINTR) return SIGUSR1;
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -117,8 +131,11 @@ int main(int argc, char** argv) {
     auto daemon = busbar::Daemon::open(std::move(*configuration));
     if (!daemon) return fail(daemon.error());
     std::thread waiter([&] {
-        for (int signal = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1;) {
-            if (signal == SIGHUP) {
+        const auto watch = (*daemon)->tlsWatch();
+        for (int signal = 0; (signal = nextSignal(signals, watch)) != SIGUSR1;) {
+            if (signal == 0) {
+                (*daemon)->reloadTls(false);
+            } else if (signal == SIGHUP) {
                 auto again =
                     busbar::loadConfiguration(arguments.config, environment, arguments.settings);
                 if (again) busbar::log::setLevel(again->logLevel);
@@ -128,6 +145,7 @@ int main(int argc, char** argv) {
                         ? "read the configuration again: the log level is in force, other "
                           "changes need a restart"
                         : "the configuration is wrong, nothing was changed: " + again.error().text);
+                (*daemon)->reloadTls(true);
             } else {
                 (*daemon)->stop();
             }

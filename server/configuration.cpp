@@ -104,10 +104,21 @@ class Reader {
         if (item.name == "queue") return readQueue(item);
         if (item.name == "service") return readService(item);
         if (item.name == "allow") return readPermission(item);
+        if (item.name == "certificate") return readCertificate(item);
         UserConfiguration user{*item.find("name"), *item.find("password-hash"), {}};
         std::istringstream roles(*item.find("roles"));
         for (std::string role; roles >> role;) user.roles.push_back(role);
         into_.users.push_back(std::move(user));
+        return {};
+    }
+
+    Result<void> readCertificate(const xml::Element& item) {
+        const auto* subject = item.find("subject");
+        const auto* name = item.find("name");
+        if ((subject == nullptr) == (name == nullptr))
+            return at(item, "certificate: either 'subject' or 'name' is expected");
+        into_.certificateUsers.rules.push_back(
+            {subject ? *subject : "", name ? *name : "", *item.find("user")});
         return {};
     }
 
@@ -193,6 +204,10 @@ Result<void> checkTogether(const Configuration& c) {
             return {ErrorCode::invalidArgument,
                     std::string(section) + ": client-ca needs certificate and key"};
         }
+        if (!listener->clientCrl.empty() && listener->clientCa.empty()) {
+            return {ErrorCode::invalidArgument,
+                    std::string(section) + ": client-crl needs client-ca"};
+        }
     }
     return {};
 }
@@ -231,6 +246,17 @@ std::string attributeText(const std::string& name, std::string_view value) {
     return out + "\"";
 }
 
+std::string printCertificates(const Configuration& configuration) {
+    std::string out;
+    for (const auto& rule : configuration.certificateUsers.rules) {
+        out += "    <certificate" +
+               (rule.subject.empty() ? attributeText("name", rule.name)
+                                     : attributeText("subject", rule.subject)) +
+               attributeText("user", rule.user) + "/>\n";
+    }
+    return out;
+}
+
 /// The sections with single values, each on one line.
 std::string printSections(const Configuration& configuration) {
     std::vector<std::pair<std::string, std::string>> sections;  // name, attributes
@@ -244,7 +270,11 @@ std::string printSections(const Configuration& configuration) {
         at->second += attributeText(setting.key.substr(dot + 1), setting.get(configuration));
     }
     std::string out;
-    for (const auto& [name, attributes] : sections) out += "  <" + name + attributes + "/>\n";
+    for (const auto& [name, attributes] : sections) {
+        const std::string content = name == "tls" ? printCertificates(configuration) : "";
+        out += "  <" + name + attributes +
+               (content.empty() ? "/>\n" : ">\n" + content + "  </" + name + ">\n");
+    }
     return out;
 }
 

@@ -5,6 +5,8 @@
 #include "bus/base/clock.h"
 #include "bus/base/result.h"
 #include "bus/core/broker.h"
+#include "bus/security/certificate_users.h"
+#include "bus/security/user_limits.h"
 #include "bus/store/journal/journal.h"
 
 #include <cstdint>
@@ -16,6 +18,12 @@
 
 namespace busbar {
 
+/// Whether a login by SCRAM is offered; automatic: where every user has keys for it.
+enum class OfferScram { automatic, always, never };
+
+/// Of clients, where a listener has a clients' CA.
+enum class ClientCertificate { required, wanted };
+
 struct ListenerConfiguration {
     bool enabled = true;
     std::string address = "127.0.0.1";
@@ -24,6 +32,8 @@ struct ListenerConfiguration {
     std::string certificate;  ///< PEM files; TLS where certificate and key are set
     std::string key;
     std::string clientCa;
+    std::string clientCrl;
+    ClientCertificate clientCertificate = ClientCertificate::required;
 
     bool tls() const { return !certificate.empty(); }
     bool operator==(const ListenerConfiguration&) const = default;
@@ -50,6 +60,7 @@ struct AmqpConfiguration : ListenerConfiguration {
     std::uint64_t credit = 1000;
     Milliseconds idleTimeout{60'000};
     bool anonymous = false;
+    OfferScram scram = OfferScram::automatic;
 
     AmqpConfiguration() { port = 5672; }
     bool operator==(const AmqpConfiguration&) const = default;
@@ -113,6 +124,8 @@ struct Configuration {
     AmqpConfiguration amqp;
     HttpConfiguration http;
     OnePortConfiguration onePort;
+    Milliseconds tlsWatch{5'000};  ///< how often certificate files are looked at; 0: never
+    CertificateUsers certificateUsers;
     std::uint64_t memoryBytesMax = 256ull << 20;
     std::uint64_t readAheadBytes = 4ull << 20;
     std::uint64_t largeBodyBytes = 4ull << 20;     ///< larger bodies are files of their own
@@ -122,6 +135,7 @@ struct Configuration {
     std::uint64_t subscriptionBytesMax = 64ull << 20;
     std::uint64_t queuesMax = 100'000;
     std::uint64_t temporaryQueuesMax = 1'000;
+    UserLimits userLimits;
     JournalOptions journal;
     Milliseconds dedupWindow{600'000};
     std::uint64_t dedupMax = 1'000'000;

@@ -10,6 +10,7 @@
 #include "bus/base/log.h"
 #include "bus/loop/core_loop.h"
 #include "bus/security/cached_authenticator.h"
+#include "bus/security/logins.h"
 #include "bus/security/scrypt.h"
 #include "bus/security/user_store.h"
 #include "bus/store/journal/journal.h"
@@ -103,7 +104,8 @@ class Daemon::Impl {
                       {[this] { return ready_.load(); }, [this] { return store_->stats(); },
                        [this](std::string to, Store::BackupHandler handler) {
                            backup(std::move(to), std::move(handler));
-                       }}) {}
+                       },
+                       [this] { return http::tlsMetrics(listeners_->tls()); }}) {}
 
     ~Impl() {
         if (store_) store_->close();  // its thread reports to the core loop
@@ -162,6 +164,12 @@ class Daemon::Impl {
         loops_[0]->post([this] { drain(); });
     }
 
+    /// The listeners are the same from open() to the end.
+    void reloadTls(bool always) { listeners_->reloadTls(always); }
+    Milliseconds tlsWatch() const {
+        return listeners_->tls().empty() ? Milliseconds(0) : configuration_.tlsWatch;
+    }
+
   private:
     static http::MessageEndpointOptions endpointOptions(const Configuration& c) {
         http::MessageEndpointOptions options;
@@ -213,7 +221,9 @@ class Daemon::Impl {
                                       });
         if (!first) return first.error();
         firstUser_ = std::move(*first);
-        logins_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
+        passwords_ = std::make_unique<CachedAuthenticator>(*firstUser_, clock_);
+        logins_ = std::make_unique<Logins>(*passwords_, *users_, configuration_.certificateUsers,
+                                           configuration_.userLimits);
         return {};
     }
 
@@ -301,7 +311,8 @@ class Daemon::Impl {
     std::vector<std::unique_ptr<EventLoop>> loops_;
     std::unique_ptr<UserStore> users_;  // ends before the loops: its answers are posted there
     std::unique_ptr<FirstUser> firstUser_;
-    std::unique_ptr<CachedAuthenticator> logins_;
+    std::unique_ptr<CachedAuthenticator> passwords_;
+    std::unique_ptr<Logins> logins_;
     std::unique_ptr<CoreLoop> core_;
     std::vector<LoopPort> ports_;
     std::unique_ptr<Definitions> definitions_;
@@ -350,6 +361,12 @@ int Daemon::run() {
 }
 void Daemon::stop() {
     impl_->stop();
+}
+void Daemon::reloadTls(bool always) {
+    impl_->reloadTls(always);
+}
+Milliseconds Daemon::tlsWatch() const {
+    return impl_->tlsWatch();
 }
 
 }  // namespace busbar

@@ -29,6 +29,13 @@ class Daemon {
     /// returns 0.
     void stop();
 
+    /// Loads the certificates of all listeners again, or (without `always`) those whose files have
+    /// changed: for new connections only. What cannot be loaded is said on the log, and the old one
+    /// stays. Any thread; blocks on the disk.
+    void reloadTls(bool always);
+    /// How often reloadTls(false) is to be called; 0: there is no need to.
+    Milliseconds tlsWatch() const;
+
   private:
     class Impl;
     explicit Daemon(std::unique_ptr<Impl> impl);

@@ -95,6 +95,14 @@ void FirstUser::letIn() {
     }
 }
 
+bool FirstUser::offersScram() const {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!done_) return false;
+    }
+    return users_.offersScram();
+}
+
 void FirstUser::authenticate(std::string user, std::string password, Answer answer) {
     {
         const std::lock_guard lock(mutex_);

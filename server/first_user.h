@@ -31,6 +31,9 @@ class FirstUser final : public Authenticator {
     ~FirstUser() override;
 
     void authenticate(std::string user, std::string password, Answer answer) override;
+    /// Not before the work is done: until then the password may be an old one.
+    bool offersScram() const override;
+    ScramLogin scramLogin(const std::string& user) override { return users_.scramLogin(user); }
 
   private:
     struct Login {
@@ -45,7 +48,7 @@ class FirstUser final : public Authenticator {
     void letIn();
 
     UserStore& users_;
-    std::mutex mutex_;  ///< guards what follows
+    mutable std::mutex mutex_;  ///< guards what follows
     bool done_ = true;
     std::vector<Login> waiting_;
     std::thread thread_;

@@ -1,6 +1,7 @@
 #include "server/listeners.h"
 
 #include "adapters/transport/detect.h"
+#include "bus/base/log.h"
 #include "bus/security/scrypt.h"
 
 #include <algorithm>
@@ -17,7 +18,9 @@ ListenerOptions listenerOptions(const ListenerConfiguration& c) {
     options.port = c.port;
     options.connectionsMax = static_cast<std::uint32_t>(c.connectionsMax);
     if (c.tls()) {
-        options.tls = std::make_unique<TlsOptions>(TlsOptions{c.certificate, c.key, c.clientCa});
+        options.tls = std::make_unique<TlsOptions>(
+            TlsOptions{c.certificate, c.key, c.clientCa, c.clientCrl,
+                       c.clientCertificate == ClientCertificate::wanted});
     }
     return options;
 }
@@ -41,6 +44,9 @@ Listeners::Listeners(const Configuration& c, http::Router& router, Authenticator
     amqp_.producerCredit = static_cast<std::uint32_t>(c.amqp.credit);
     amqp_.idleTimeout = c.amqp.idleTimeout;
     amqp_.anonymous = c.amqp.anonymous;
+    amqp_.scram = c.amqp.scram == OfferScram::always  ? amqp::Options::Scram::always
+                  : c.amqp.scram == OfferScram::never ? amqp::Options::Scram::never
+                                                      : amqp::Options::Scram::automatic;
 }
 
 HttpOptions Listeners::httpOptions() const {
@@ -106,6 +112,24 @@ Result<void> Listeners::open(const std::vector<LoopPort>& loops) {
         done = add("http", c.http, loops, makeHttpFactory(httpOptions(), router_, logins_), 0);
     if (done) done = add("one-port", c.onePort, loops, detecting(), 0);
     return done;
+}
+
+void Listeners::reloadTls(bool always) const {
+    for (const auto& [name, listener] : listeners_) {
+        const auto loaded = listener->reloadTls(always);
+        if (!loaded)
+            log::warning("tls", name + ": the certificate in force stays: " + loaded.error().text);
+        else if (*loaded)
+            log::info("tls", name + ": new connections get the certificate that was just loaded");
+    }
+}
+
+std::vector<http::TlsNumbers> Listeners::tls() const {
+    std::vector<http::TlsNumbers> out;
+    for (const auto& [name, listener] : listeners_) {
+        if (const auto state = listener->tlsState()) out.push_back({name, *state});
+    }
+    return out;
 }
 
 }  // namespace busbar

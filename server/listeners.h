@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/amqp/amqp.h"
+#include "adapters/http/metrics.h"
 #include "adapters/openwire/openwire.h"
 #include "adapters/stomp/stomp.h"
 #include "adapters/transport/transport.h"
@@ -21,6 +22,12 @@ class Listeners {
 
     /// Opens them all; the error says which one and why.
     Result<void> open(const std::vector<LoopPort>& loops);
+
+    /// Loads their TLS files again (Listener::reloadTls), and says on the log what came of it. Any
+    /// thread; blocks on the disk.
+    void reloadTls(bool always) const;
+    /// Those that speak TLS.
+    std::vector<http::TlsNumbers> tls() const;
 
     /// In the order in which ports.json names them: "stomp", "openwire", "amqp", "http",
     /// "one-port".

@@ -82,6 +82,13 @@ constexpr std::array<std::pair<std::string_view, WhenFull>, 4> kWhenFull{
 constexpr std::array<std::pair<std::string_view, Keep>, 3> kKeep{
     {{"fsync", Keep::synced}, {"os", Keep::written}, {"none", Keep::memory}}};
 
+constexpr std::array<std::pair<std::string_view, OfferScram>, 3> kOfferScram{
+    {{"auto", OfferScram::automatic},
+     {"always", OfferScram::always},
+     {"never", OfferScram::never}}};
+constexpr std::array<std::pair<std::string_view, ClientCertificate>, 2> kClientCertificate{
+    {{"required", ClientCertificate::required}, {"wanted", ClientCertificate::wanted}}};
+
 template <class E, std::size_t N>
 Result<void> parseName(E& into, std::string_view text,
                        const std::array<std::pair<std::string_view, E>, N>& names) {
@@ -114,6 +121,18 @@ requires std::is_unsigned_v<T> Result<void> parse(T& into, std::string_view text
     return parseNumber(into, text, bounds);
 }
 
+Result<void> parse(OfferScram& into, std::string_view text, Bounds) {
+    return parseName(into, text, kOfferScram);
+}
+std::string print(OfferScram value) {
+    return printName(value, kOfferScram);
+}
+Result<void> parse(ClientCertificate& into, std::string_view text, Bounds) {
+    return parseName(into, text, kClientCertificate);
+}
+std::string print(ClientCertificate value) {
+    return printName(value, kClientCertificate);
+}
 std::string print(WhenFull value) {
     return printName(value, kWhenFull);
 }
@@ -174,6 +193,11 @@ void addListener(std::vector<Setting>& out, const std::string& section, Listener
                           [=](Configuration& c) -> std::string& { return listener(c).key; }));
     out.push_back(setting(section + ".client-ca",
                           [=](Configuration& c) -> std::string& { return listener(c).clientCa; }));
+    out.push_back(setting(section + ".client-crl",
+                          [=](Configuration& c) -> std::string& { return listener(c).clientCrl; }));
+    out.push_back(setting(
+        section + ".client-certificate",
+        [=](Configuration& c) -> ClientCertificate& { return listener(c).clientCertificate; }));
 }
 
 // One line a setting: the key, and where the value is.
@@ -189,6 +213,7 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("amqp.credit", BUSBAR_AT(amqp.credit), {1, 1'000'000}));
     out.push_back(setting("amqp.idle-timeout-ms", BUSBAR_AT(amqp.idleTimeout), {0, 0x7fff'ffff}));
     out.push_back(setting("amqp.anonymous", BUSBAR_AT(amqp.anonymous)));
+    out.push_back(setting("amqp.scram", BUSBAR_AT(amqp.scram)));
     out.push_back(setting("http.body-bytes-max", BUSBAR_AT(http.bodyBytesMax), some));
     out.push_back(setting("http.header-bytes-max", BUSBAR_AT(http.headerBytesMax), some));
     out.push_back(setting("http.idle-timeout-ms", BUSBAR_AT(http.idleTimeout), some));
@@ -201,6 +226,9 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("limits.groups-max", BUSBAR_AT(groupsMax), some));
     out.push_back(setting("limits.queues-max", BUSBAR_AT(queuesMax), some));
     out.push_back(setting("limits.temporary-queues-max", BUSBAR_AT(temporaryQueuesMax), some));
+    out.push_back(setting("limits.user-connections-max", BUSBAR_AT(userLimits.connectionsMax)));
+    out.push_back(setting("limits.user-sends-per-second", BUSBAR_AT(userLimits.sendsPerSecond),
+                          {0, 1'000'000'000}));
 }
 
 void addStorage(std::vector<Setting>& out) {
@@ -251,6 +279,8 @@ std::vector<Setting> makeSettings() {
     addListener(out, "one-port",
                 [](Configuration& c) -> ListenerConfiguration& { return c.onePort; });
     out.push_back(setting("one-port.tls-optional", BUSBAR_AT(onePort.tlsOptional)));
+    out.push_back(setting("tls.watch-ms", BUSBAR_AT(tlsWatch)));
+    out.push_back(setting("tls.common-name-is-user", BUSBAR_AT(certificateUsers.commonNameIsUser)));
     addLimits(out);
     addStorage(out);
     return out;

@@ -21,7 +21,10 @@ struct Options {
     std::size_t itemsMax = 100'000;              ///< values within one message, nested included
     Milliseconds loginTimeout{10'000};
     Milliseconds idleTimeout{60'000};  ///< a silent client is cut off after this; 0: never
-    bool anonymous = false;            ///< offers SASL ANONYMOUS; the user is then "anonymous"
+    /// Whether SASL SCRAM-SHA-256 is offered; automatic: where every user has keys for it.
+    enum class Scram { automatic, always, never };
+    Scram scram = Scram::automatic;
+    bool anonymous = false;  ///< offers SASL ANONYMOUS; the user is then "anonymous"
     /// What an address without prefix and capability names.
     DestinationKind defaultKind = DestinationKind::queue;
     LocalTransaction::Limits transaction;

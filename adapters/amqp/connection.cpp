@@ -28,7 +28,7 @@ Connection::Connection(EngineHost& host, const Options& options, Authenticator& 
     : host_(host),
       options_(options),
       authenticator_(authenticator),
-      login_(options.anonymous),
+      login_(offersFor(host, options, authenticator)),
       loginUntil_(host.now().steady + options.loginTimeout) {
     pn_transport_t* transport = driver_.transport();
     pn_transport_set_server(transport);

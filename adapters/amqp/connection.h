@@ -96,7 +96,11 @@ class Connection final : public Engine, public SessionListener {
     void onCompleted(Completed& effect);
 
     // open.cpp
+    static Login::Offers offersFor(EngineHost& host, const Options& options,
+                                   Authenticator& authenticator);
     void authenticate();
+    Result<Identity> identifyByCertificate();
+    void authenticateByScram();
     void onAuthenticated(const Result<Identity>& identity);
     void openConnection();
     void onSessionOpen(const Completed& answer);
@@ -185,7 +189,8 @@ class Connection final : public Engine, public SessionListener {
     EngineHost& host_;
     const Options& options_;
     Authenticator& authenticator_;
-    Login login_;                     // outlives driver_
+    UserSeat seat_;
+    Login login_;  // outlives driver_
     std::vector<std::string> roles_;  // of the login, until the session opens
     Driver driver_;
     State state_ = State::login;
@@ -197,6 +202,7 @@ class Connection final : public Engine, public SessionListener {
     SteadyTime loginUntil_{};
     bool dispatching_ = false;
     bool authenticating_ = false;
+    Identity scramIdentity_;
     bool stalled_ = false;  ///< held_ waits for us, not for more of it
 
     OpenRequests<Pending> pending_;

@@ -1,5 +1,7 @@
 #include "adapters/amqp/login.h"
 
+#include "bus/security/scrypt.h"
+
 #include <proton/sasl.h>
 #include <proton/sasl_plugin.h>
 #include <proton/transport.h>
@@ -7,6 +9,11 @@
 #include <utility>
 
 namespace busbar::amqp {
+namespace {
+
+constexpr std::size_t kNonceBytes = 20;
+
+}  // namespace
 
 /// Proton's table of functions. What only clients do, and security layers, are not there.
 struct Login::Plugin {
@@ -15,7 +22,7 @@ struct Login::Plugin {
     }
     static void free(pn_transport_t*) {}
     static const char* listMechanisms(pn_transport_t* transport) {
-        return of(transport).anonymous_ ? "PLAIN ANONYMOUS" : "PLAIN";
+        return of(transport).mechanisms_.c_str();
     }
     static bool initServer(pn_transport_t* transport) {
         pnx_sasl_set_desired_state(transport, SASL_POSTED_MECHANISMS);
@@ -29,9 +36,9 @@ struct Login::Plugin {
             mechanism ? mechanism : "",
             response ? std::string_view(response->start, response->size) : std::string_view());
     }
-    /// Neither mechanism has a second step.
-    static void processResponse(pn_transport_t* transport, const pn_bytes_t*) {
-        of(transport).refuse();
+    static void processResponse(pn_transport_t* transport, const pn_bytes_t* response) {
+        of(transport).onResponse(response ? std::string_view(response->start, response->size)
+                                          : std::string_view());
     }
     static bool processMechanisms(pn_transport_t*, const char*) { return false; }
     static void processServer(pn_transport_t*, const pn_bytes_t*) {}
@@ -55,6 +62,13 @@ struct Login::Plugin {
                                                     code};
 };
 
+Login::Login(Offers offers) : offers_(std::move(offers)) {
+    if (!offers_.certificateUser.empty()) mechanisms_ += "EXTERNAL ";
+    if (offers_.scram) mechanisms_ += "SCRAM-SHA-256 ";
+    mechanisms_ += "PLAIN";
+    if (offers_.anonymous) mechanisms_ += " ANONYMOUS";
+}
+
 void Login::install(pn_transport_t* transport) {
     transport_ = transport;
     pn_sasl_t* sasl = pn_sasl(transport);
@@ -66,10 +80,60 @@ void Login::install(pn_transport_t* transport) {
 
 void Login::onInit(std::string_view mechanism, std::string_view response) {
     if (attempt_ || accepted_) return;
-    anonymousAttempt_ = mechanism == "ANONYMOUS";
-    if (anonymousAttempt_ ? !anonymous_ : mechanism != "PLAIN" || !readPlain(response))
-        return refuse();
+    // One try a connection: a second init in the midst of a first one would mix two logins.
+    if (std::exchange(begun_, true) || !read(mechanism, response)) return refuse();
     attempt_ = true;
+}
+
+/// False for a mechanism that is not offered too.
+bool Login::read(std::string_view mechanism, std::string_view response) {
+    if (mechanism == "PLAIN") {
+        mechanism_ = Mechanism::plain;
+        return readPlain(response);
+    }
+    if (mechanism == "SCRAM-SHA-256") {
+        mechanism_ = Mechanism::scram;
+        return offers_.scram && readScram(response);
+    }
+    if (mechanism == "EXTERNAL") {
+        mechanism_ = Mechanism::external;
+        return readExternal(response);
+    }
+    mechanism_ = Mechanism::anonymous;
+    return mechanism == "ANONYMOUS" && offers_.anonymous;
+}
+
+bool Login::readScram(std::string_view response) {
+    if (scram_) return false;
+    scram_.emplace();
+    auto user = scram_->first(response);
+    if (user) user_ = std::move(*user);
+    return user.ok();
+}
+
+void Login::challenge(ScramKeys keys) {
+    say(scram_->challenge(std::move(keys), randomToken(kNonceBytes)));
+    pnx_sasl_set_desired_state(transport_, SASL_POSTED_CHALLENGE);
+}
+
+/// Only SCRAM has a second step.
+void Login::onResponse(std::string_view response) {
+    if (!scram_ || proved_ || accepted_) return refuse();
+    auto last = scram_->finish(response);
+    if (!last) return refuse();
+    say(std::move(*last));
+    proved_ = attempt_ = true;
+}
+
+void Login::say(std::string text) {
+    out_ = std::move(text);
+    pnx_sasl_set_bytes_out(transport_, pn_bytes(out_.size(), out_.data()));
+}
+
+/// RFC 4422, appendix A: an authorization identity or nothing.
+bool Login::readExternal(std::string_view response) {
+    user_ = offers_.certificateUser;
+    return !user_.empty() && (response.empty() || response == user_);
 }
 
 /// RFC 4616: authzid NUL authcid NUL passwd. Acting for somebody else is not offered.
@@ -99,6 +163,7 @@ void Login::accept() {
 }
 
 void Login::refuse() {
+    say({});
     pnx_sasl_set_failed(transport_);
     pnx_sasl_set_desired_state(transport_, SASL_POSTED_OUTCOME);
 }

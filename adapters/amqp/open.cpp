@@ -1,5 +1,6 @@
 // Login, open and begin.
 #include "adapters/amqp/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <proton/connection.h>
 #include <proton/transport.h>
@@ -47,8 +48,41 @@ void putInvalidContainer(pn_condition_t* condition) {
 
 }  // namespace
 
+/// EXTERNAL is for whose certificate stands for a user: others would only fail with it.
+Login::Offers Connection::offersFor(EngineHost& host, const Options& options,
+                                    Authenticator& authenticator) {
+    Login::Offers offers;
+    offers.anonymous = options.anonymous;
+    offers.scram = options.scram == Options::Scram::always ||
+                   (options.scram == Options::Scram::automatic && authenticator.offersScram());
+    if (const auto* certificate = host.peerCertificate()) {
+        if (const auto who = authenticator.identify(*certificate))
+            offers.certificateUser = who->user;
+    }
+    return offers;
+}
+
+/// Asked again: the user may have gone since the mechanisms were listed.
+Result<Identity> Connection::identifyByCertificate() {
+    auto who = authenticator_.identify(*host_.peerCertificate());
+    if (who && who->user != login_.user())
+        return Error{ErrorCode::unauthenticated, "the certificate stands for somebody else"};
+    return who;
+}
+
+/// Asked twice: for the keys, and when the proof has fitted.
+void Connection::authenticateByScram() {
+    if (login_.proved()) return onAuthenticated(std::move(scramIdentity_));
+    auto asked = authenticator_.scramLogin(login_.user());
+    scramIdentity_ = std::move(asked.identity);
+    login_.challenge(std::move(asked.keys));
+}
+
 void Connection::authenticate() {
     if (login_.isAnonymous()) return onAuthenticated(Identity{"anonymous", {"anonymous"}});
+    if (login_.mechanism() == Login::Mechanism::external)
+        return onAuthenticated(identifyByCertificate());
+    if (login_.mechanism() == Login::Mechanism::scram) return authenticateByScram();
     authenticating_ = true;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, login_.user(),
                    login_.takePassword(), [this](const Result<Identity>& identity) {
@@ -72,10 +106,19 @@ void Connection::openConnection() {
     const Held desired = read(pn_connection_remote_desired_capabilities(connection));
     if (names(desired.item, kAlone)) clientId_ = container_;
     state_ = State::opening;
+    const std::string user = login_.isAnonymous() ? "anonymous" : login_.user();
+    auto seat = authenticator_.admit(user);
+    if (!seat) {
+        Completed refused;
+        refused.error = seat.error();
+        return onSessionOpen(refused);
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;
-    command.user = login_.isAnonymous() ? "anonymous" : login_.user();
+    command.user = user;
     command.roles = std::move(roles_);
     command.clientId = clientId_;
     command.protocol = "amqp";

@@ -1,5 +1,6 @@
 // From producers: transfers, assembled and sent on, and the credit that they come on.
 #include "adapters/amqp/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <proton/disposition.h>
 
@@ -52,6 +53,7 @@ void Connection::take(Link& link, pn_delivery_t* delivery, const Buffer& encoded
         coordinate(link, delivery, encoded.view());
         return topUp(link);
     }
+    keepPace(host_, seat_, 1);
     const MappingOptions mapping{{16, options_.itemsMax}, options_.defaultKind};
     auto incoming = toBus(encoded, link.target, mapping, host_.now().wall);
     if (!incoming) {

@@ -224,7 +224,9 @@ void ManagementEndpoints::install(Router& router) {
                });
     router.add(
         "GET", "/metrics", Access::login, pictured([this](const Request&, const Picture& picture) {
-            auto response = Response::text(200, prometheusText(picture, sources_.store()));
+            auto response =
+                Response::text(200, prometheusText(picture, sources_.store()) +
+                                        (sources_.metrics ? sources_.metrics() : std::string()));
             response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
             return response;
         }));

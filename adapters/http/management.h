@@ -22,6 +22,8 @@ class ManagementEndpoints {
         std::function<StoreStats()> store;
         /// Store::backup; the handler may be called on any thread. Empty: backups are not offered.
         std::function<void(std::string to, Store::BackupHandler)> backup{};
+        /// More of /metrics. Empty: there is no more.
+        std::function<std::string()> metrics{};
     };
 
     ManagementEndpoints(UserSessions& sessions, Sources sources);

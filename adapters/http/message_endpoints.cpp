@@ -148,13 +148,13 @@ void MessageEndpoints::install(Router& router) {
         [this](const Request& q, const ResponderPtr& r) {
             send(q, r, Destination::queue(destinationName(q)));
         },
-        options_.bodyBytesMax, options_.largeBytesMax);
+        options_.bodyBytesMax, options_.largeBytesMax, true);
     router.add(
         "POST", "/topics/*/messages", Access::login,
         [this](const Request& q, const ResponderPtr& r) {
             send(q, r, Destination::topic(destinationName(q)));
         },
-        options_.bodyBytesMax, options_.largeBytesMax);
+        options_.bodyBytesMax, options_.largeBytesMax, true);
     add("GET", "/queues/*/messages", Access::login, &MessageEndpoints::receiveOrBrowse);
     add("POST", "/queues/*/settle", Access::login, &MessageEndpoints::settleMany);
     for (const char* method : {"GET", "PUT", "DELETE"})

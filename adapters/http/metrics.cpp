@@ -191,4 +191,20 @@ std::string prometheusText(const Picture& picture, const StoreStats& store, std:
     return page.take();
 }
 
+std::string tlsMetrics(const std::vector<TlsNumbers>& listeners) {
+    if (listeners.empty()) return {};
+    Page page;
+    page.head("tls_reloads_total", "counter", "Times that a renewed certificate was loaded");
+    for (const auto& [name, state] : listeners) page.line(state.reloads, "listener", name);
+    page.head("tls_reload_failures_total", "counter",
+              "Times that the files of a certificate could not be loaded, and the old one stayed");
+    for (const auto& [name, state] : listeners) page.line(state.failures, "listener", name);
+    page.head("tls_certificate_expiry_seconds", "gauge",
+              "Until when the certificate in force is valid, since 1970");
+    for (const auto& [name, state] : listeners)
+        page.line(static_cast<std::uint64_t>(std::max<std::int64_t>(0, state.expiresAt)),
+                  "listener", name);
+    return page.take();
+}
+
 }  // namespace busbar::http

@@ -258,7 +258,7 @@ void Connection::checkSilence(SteadyTime now) {
         outputSeen_ = false;
     }
     // While we do not read we cannot blame the client for silence.
-    if (std::exchange(inputSeen_, false) || !wantsInput()) lastInput_ = now;
+    if (std::exchange(inputSeen_, false) || !wantsInput() || host_.inputHeld()) lastInput_ = now;
     const Milliseconds most = agreement_.inactivity + agreement_.inactivity / 2;
     if (now - lastInput_ > most) {
         return fail({ErrorCode::timeout,

@@ -249,6 +249,7 @@ class Connection final : public Engine, public SessionListener {
     EngineHost& host_;
     const Options& options_;
     Authenticator& authenticator_;
+    UserSeat seat_;
     Decoder decoder_;
     Encoder encoder_;
     State state_ = State::waiting;

@@ -28,7 +28,7 @@ void SoapServices::install(http::Router& router, std::uint64_t bodyBytesMax) {
             if (const auto* service = find(request, responder))
                 service->call(std::move(request), responder);
         },
-        bodyBytesMax);
+        bodyBytesMax, 0, true);
     router.add("GET", "/services/*", Access::login,
                [this](const http::Request& request, const http::ResponderPtr& responder) {
                    if (const auto* service = find(request, responder))

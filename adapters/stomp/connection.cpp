@@ -232,7 +232,7 @@ void Connection::checkHeartBeats(SteadyTime now) {
         host_.flush();
     }
     // While we do not read we cannot blame the client for silence.
-    if (std::exchange(inputSeen_, false) || !wantsInput()) lastInput_ = now;
+    if (std::exchange(inputSeen_, false) || !wantsInput() || host_.inputHeld()) lastInput_ = now;
     if (receiveEvery_.count() > 0 && now - lastInput_ > 2 * receiveEvery_) {
         return fail({ErrorCode::timeout, "no heart-beat for more than " +
                                              std::to_string(2 * receiveEvery_.count()) + " ms"},

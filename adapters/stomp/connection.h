@@ -160,6 +160,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     EngineHost& host_;
     const Options& options_;
     Authenticator& authenticator_;
+    UserSeat seat_;
     Parser parser_;
     State state_ = State::waiting;
     Version version_ = Version::v10;

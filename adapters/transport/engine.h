@@ -7,6 +7,7 @@
 #include "bus/base/buffer.h"
 #include "bus/base/clock.h"
 #include "bus/loop/bus_port.h"
+#include "bus/security/peer_certificate.h"
 
 #include <functional>
 #include <memory>
@@ -48,6 +49,13 @@ class EngineHost {
     virtual const std::string& remote() const = 0;
     /// True over TLS.
     virtual bool secure() const = 0;
+    /// The peer sends faster than it may: until then its input is read in sips with pauses between
+    /// them, and no further than that. A later time replaces an earlier one.
+    virtual void holdInput(SteadyTime until) { static_cast<void>(until); }
+    /// True while it is held: silence is not the peer's fault.
+    virtual bool inputHeld() const { return false; }
+    /// What the peer's verified certificate says; null where it has shown none. Stays the same.
+    virtual const PeerCertificate* peerCertificate() const { return nullptr; }
     /// Runs `task` on this loop unless the connection is gone by then. Any thread: how an answer
     /// that was made elsewhere (a password check) comes back.
     virtual void postToEngine(std::function<void()> task) = 0;

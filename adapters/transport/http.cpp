@@ -153,11 +153,11 @@ Response Response::error(unsigned status, std::string_view code, std::string_vie
 }
 
 void Router::add(std::string method, std::string pattern, Access access, Handler handler,
-                 std::uint64_t bodyBytesMax, std::uint64_t largeBytesMax) {
+                 std::uint64_t bodyBytesMax, std::uint64_t largeBytesMax, bool sends) {
     auto entry = std::make_unique<Entry>();
     entry->segments = splitPattern(pattern);
-    entry->route = {std::move(method), std::move(pattern), access,
-                    bodyBytesMax,      largeBytesMax,      std::move(handler)};
+    entry->route = {std::move(method), std::move(pattern), access, bodyBytesMax,
+                    largeBytesMax,     std::move(handler), sends};
     entries_.push_back(std::move(entry));
 }
 

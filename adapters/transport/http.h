@@ -107,10 +107,11 @@ class Router {
         std::uint64_t bodyBytesMax = 0;   ///< 0: the server's default
         std::uint64_t largeBytesMax = 0;  ///< not 0: larger bodies, up to this, go to the BodyStore
         Handler handler;
+        bool sends = false;  ///< counts as a message that its user sends
     };
 
     void add(std::string method, std::string pattern, Access access, Handler handler,
-             std::uint64_t bodyBytesMax = 0, std::uint64_t largeBytesMax = 0);
+             std::uint64_t bodyBytesMax = 0, std::uint64_t largeBytesMax = 0, bool sends = false);
 
     struct Match {
         const Route* route = nullptr;

@@ -203,6 +203,7 @@ void HttpConnection::checkLogin() {
     const auto given = request_.header("authorization");
     const http::Headers challenge{
         {"WWW-Authenticate", "Basic realm=\"" + shared_->options.realm + "\", charset=\"UTF-8\""}};
+    if (given.empty() && host_.peerCertificate()) return loginByCertificate();
     if (given.size() < 6 || !http::sameText(given.substr(0, 6), "Basic ")) {
         return refuse(401, "a login is needed (HTTP Basic)", challenge);
     }
@@ -231,6 +232,17 @@ void HttpConnection::checkLogin() {
                                         });
 }
 
+/// A request without Authorization, of a client with a verified certificate.
+void HttpConnection::loginByCertificate() {
+    const auto who = shared_->authenticator.identify(*host_.peerCertificate());
+    if (!who) {
+        return refuse(401, who.error().text,
+                      {{"WWW-Authenticate",
+                        "Basic realm=\"" + shared_->options.realm + "\", charset=\"UTF-8\""}});
+    }
+    onLogin(who);
+}
+
 void HttpConnection::onLogin(const Result<Identity>& who) {
     phase_ = Phase::answering;
     if (!who) {
@@ -243,9 +255,35 @@ void HttpConnection::onLogin(const Result<Identity>& who) {
     if (route_->access == http::Router::Access::admin && !who->hasRole("admin")) {
         return refuse(403, "user '" + who->user + "' has not the role 'admin'");
     }
+    if (!admit(who->user)) return;
     request_.headers.emplace_back(http::kUserHeader, who->user);
     request_.headers.emplace_back(http::kRolesHeader, roleList(*who));
     startBody();
+}
+
+/// False where the user has too many connections, or sends faster than it may: the request is
+/// refused then. (A request that waits would keep its connection, and its client's patience.)
+bool HttpConnection::admit(const std::string& user) {
+    if (seatUser_ != user) {
+        seatUser_.clear();
+        seat_ = {};
+        auto seat = shared_->authenticator.admit(user);
+        if (!seat) {
+            refuse(429, seat.error().text, {{"Retry-After", "1"}});
+            return false;
+        }
+        seat_ = std::move(*seat);
+        seatUser_ = user;
+    }
+    const SteadyTime now = host_.now().steady;
+    if (!route_->sends || seat_.spend(0, now) <= now) {
+        if (route_->sends) seat_.spend(1, now);
+        return true;
+    }
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(seat_.spend(0, now) - now);
+    refuse(429, "user '" + user + "' sends faster than it may",
+           {{"Retry-After", std::to_string(wait.count())}});
+    return false;
 }
 
 void HttpConnection::startBody() {

@@ -57,6 +57,8 @@ class HttpConnection final : public Engine {
     void decide();
     bool upgrade();
     void checkLogin();
+    void loginByCertificate();
+    bool admit(const std::string& user);
     void onLogin(const Result<Identity>& who);
     void startBody();
     bool readBody();
@@ -90,6 +92,8 @@ class HttpConnection final : public Engine {
     bool inputEnded_ = false;
     bool advancing_ = false;
     std::unique_ptr<WebSocketTunnel> tunnel_;  ///< after an upgrade everything is its
+    UserSeat seat_;
+    std::string seatUser_;  ///< whose seat it is; empty: nobody's yet
     std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 

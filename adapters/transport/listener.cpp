@@ -40,11 +40,11 @@ std::string toText(const Tcp::endpoint& endpoint) {
 /// the public Listener may be destroyed on any thread.
 class Acceptor : public StreamShared, public std::enable_shared_from_this<Acceptor> {
   public:
-    Acceptor(std::vector<LoopPort> loopPorts, std::shared_ptr<TlsContext> tlsContext)
+    Acceptor(std::vector<LoopPort> loopPorts, std::shared_ptr<TlsKeeper> tlsKeeper)
         : loops(std::move(loopPorts)),
+          tls(std::move(tlsKeeper)),
           open_(loops.size()),
           undecided_(loops.size()),
-          tls_(std::move(tlsContext)),
           acceptor_(asioLoop(*loops.front().loop).context()) {}
 
     Result<void> listen() {
@@ -102,6 +102,7 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
     }
 
     std::vector<LoopPort> loops;
+    const std::shared_ptr<TlsKeeper> tls;
     std::uint16_t port = 0;
 
   private:
@@ -152,8 +153,8 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
         ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUserTimeoutMs,
                      sizeof(int));
         socket.non_blocking(true, failed);
-        if (tls_ && options.tlsOptional) return lookFirst(std::move(socket), at, toText(remote));
-        carry(std::move(socket), at, toText(remote), tls_ != nullptr);
+        if (tls && options.tlsOptional) return lookFirst(std::move(socket), at, toText(remote));
+        carry(std::move(socket), at, toText(remote), tls != nullptr);
     }
 
     /// A socket of which the first byte is not known yet.
@@ -189,8 +190,8 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
 
     void carry(Tcp::socket socket, std::size_t at, const std::string& remote, bool secure) {
         AsioLoop& loop = asioLoop(*loops[at].loop);
-        auto stream = secure ? makeTlsStream(tls_, std::move(socket), loop, *loops[at].bus,
-                                             shared_from_this(), remote)
+        auto stream = secure ? makeTlsStream(tls->current(), std::move(socket), loop,
+                                             *loops[at].bus, shared_from_this(), remote)
                              : makeTcpStream(std::move(socket), loop, *loops[at].bus,
                                              shared_from_this(), remote);
         remember(at, stream);
@@ -209,7 +210,6 @@ class Acceptor : public StreamShared, public std::enable_shared_from_this<Accept
     /// By loop; each touched on its loop only.
     std::vector<std::unordered_map<Stream*, std::weak_ptr<Stream>>> open_;
     std::vector<std::set<std::shared_ptr<Undecided>>> undecided_;
-    std::shared_ptr<TlsContext> tls_;
     Tcp::acceptor acceptor_;
     std::size_t next_ = 0;
 };
@@ -224,6 +224,14 @@ class StreamListener final : public Listener {
     void drain(std::string_view why) override {
         closeListening();
         acceptor_->drainAll(std::string(why));
+    }
+    Result<bool> reloadTls(bool always) override {
+        if (!acceptor_->tls) return false;
+        return acceptor_->tls->reload(always);
+    }
+    std::optional<TlsState> tlsState() const override {
+        if (!acceptor_->tls) return {};
+        return acceptor_->tls->state();
     }
 
   private:
@@ -242,9 +250,9 @@ namespace busbar {
 Result<std::unique_ptr<Listener>> listenStream(std::vector<LoopPort> loops, ListenerOptions options,
                                                EngineFactory factory) {
     using namespace transport;
-    std::shared_ptr<TlsContext> tls;
+    std::shared_ptr<TlsKeeper> tls;
     if (options.tls) {
-        auto loaded = loadTls(*options.tls);
+        auto loaded = TlsKeeper::make(*options.tls);
         if (!loaded) return loaded.error();
         tls = *loaded;
     }

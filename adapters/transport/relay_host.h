@@ -22,6 +22,9 @@ class RelayHost : public EngineHost {
     BusPort& bus() override { return host_.bus(); }
     const std::string& remote() const override { return host_.remote(); }
     bool secure() const override { return host_.secure(); }
+    void holdInput(SteadyTime until) override { host_.holdInput(until); }
+    bool inputHeld() const override { return host_.inputHeld(); }
+    const PeerCertificate* peerCertificate() const override { return host_.peerCertificate(); }
     void postToEngine(std::function<void()> task) override { host_.postToEngine(std::move(task)); }
 
   protected:

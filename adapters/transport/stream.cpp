@@ -9,6 +9,7 @@ namespace {
 
 constexpr Milliseconds kFlushTimeMax{10'000};  // for a closing connection's last bytes
 constexpr Milliseconds kLingerTimeMax{2'000};  // for its peer to read them
+constexpr Milliseconds kHoldMax{5'000};
 constexpr std::size_t kLingerBytesMax = 4u << 20;
 
 }  // namespace
@@ -68,6 +69,7 @@ void Stream::postToEngine(std::function<void()> task) {
 
 void Stream::readOn() {
     if (reading_ || over_ || phase_ == Phase::opening) return;
+    if (phase_ == Phase::open && inputHeld()) return;
     const bool wanted =
         phase_ == Phase::open ? !inputEnded_ && engine_->wantsInput() : phase_ == Phase::lingering;
     if (!wanted) return;
@@ -77,12 +79,24 @@ void Stream::readOn() {
 
 bool Stream::onBytes(std::string_view bytes) {
     if (phase_ == Phase::open) {
+        sipping_ = false;
         callEngine([&](Engine& engine) { engine.receive(bytes); });
-        return !over_ && phase_ == Phase::open && engine_->wantsInput();
+        return !over_ && phase_ == Phase::open && !inputHeld() && engine_->wantsInput();
     }
     discarded_ += bytes.size();
     if (discarded_ > kLingerBytesMax) abandon();
     return !over_;
+}
+
+/// At most for a while: a peer that is only slow must not look dead to itself, or to us. The sips
+/// are so small that it still gets no more through than it may.
+void Stream::holdInput(SteadyTime until) {
+    if (until == SteadyTime{}) return;
+    const SteadyTime at = now().steady;
+    if (until <= at) return;
+    sipping_ = true;
+    holdUntil_ = std::min(until, at + kHoldMax);
+    armTimer(holdUntil_);
 }
 
 void Stream::onEnd(bool orderly) {
@@ -238,11 +252,16 @@ void Stream::onTimer() {
     if (over_) return;
     const SteadyTime at = now().steady;
     if (limitAt_ != SteadyTime{} && at >= limitAt_) return abandon();
+    if (holdUntil_ != SteadyTime{} && at >= holdUntil_) {
+        holdUntil_ = {};
+        readOn();
+    }
     if (wishAt_ != SteadyTime{} && at >= wishAt_) {
         wishAt_ = {};
         if (phase_ == Phase::open) callEngine([](Engine& engine) { engine.onTick(); });
     }
-    if (timerAt_ != SteadyTime{} || over_) return;
+    if (over_) return;
+    if (holdUntil_ != SteadyTime{}) armTimer(holdUntil_);
     if (wishAt_ != SteadyTime{}) armTimer(wishAt_);
     if (limitAt_ != SteadyTime{}) armTimer(limitAt_);
 }

@@ -3,10 +3,12 @@
 
 #include "adapters/transport/asio_loop.h"
 #include "adapters/transport/engine.h"
+#include "adapters/transport/tls_context.h"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 
@@ -50,6 +52,8 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
     BusPort& bus() override { return bus_; }
     const std::string& remote() const override { return remote_; }
     void postToEngine(std::function<void()> task) override;
+    void holdInput(SteadyTime until) override;
+    bool inputHeld() const override { return holdUntil_ != SteadyTime{}; }
 
   protected:
     /// Asks for input once; ends in onBytes(), onEnd() or nothing (cancelled). Not while one is
@@ -63,6 +67,11 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
     virtual void closeSocket() = 0;
 
     void open();
+    /// How much may be read at a time: little of a peer that was held lately, for what is read is
+    /// handed to the engine whole.
+    std::size_t readBytesMax(std::size_t most) const {
+        return sipping_ ? std::min(most, kSipBytes) : most;
+    }
     /// Input for the engine. Returns true where more should be read.
     bool onBytes(std::string_view bytes);
     /// Asks for more where the engine wants it.
@@ -101,6 +110,8 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
     bool over_ = false;
 
   private:
+    static constexpr std::size_t kSipBytes = 1024;
+
     enum class Phase { opening, open, closing, lingering };
 
     template <class Call>
@@ -114,13 +125,15 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
     std::string remote_;
     std::unique_ptr<Engine> engine_;
     std::optional<asio::steady_timer> timer_;
-    SteadyTime timerAt_{};  ///< what the timer is set to; zero: not set
-    SteadyTime wishAt_{};   ///< what the engine asked for; zero: nothing
-    SteadyTime limitAt_{};  ///< hard end; zero: none
+    SteadyTime timerAt_{};    ///< what the timer is set to; zero: not set
+    SteadyTime wishAt_{};     ///< what the engine asked for; zero: nothing
+    SteadyTime holdUntil_{};  ///< input is not read before; zero: it is
+    SteadyTime limitAt_{};    ///< hard end; zero: none
     std::size_t queuedBytes_ = 0;
     std::size_t discarded_ = 0;
     Phase phase_ = Phase::opening;
     bool inputEnded_ = false;
+    bool sipping_ = false;
     bool wasHigh_ = false;
     bool inEngine_ = false;
     bool finishPosted_ = false;
@@ -129,10 +142,6 @@ class Stream : public EngineHost, public LoopObject, public std::enable_shared_f
 std::shared_ptr<Stream> makeTcpStream(Tcp::socket socket, AsioLoop& loop, BusPort& bus,
                                       std::shared_ptr<StreamShared> shared, std::string remote);
 
-/// A listener's TLS: loaded certificate and key. Opaque, so that only tls_stream.cpp compiles
-/// asio/ssl.
-class TlsContext;
-Result<std::shared_ptr<TlsContext>> loadTls(const TlsOptions& options);
 std::shared_ptr<Stream> makeTlsStream(std::shared_ptr<TlsContext> tls, Tcp::socket socket,
                                       AsioLoop& loop, BusPort& bus,
                                       std::shared_ptr<StreamShared> shared, std::string remote);

@@ -64,12 +64,13 @@ class TcpStream final : public Stream {
     void readAll() {
         for (int i = 0; i < kReadsPerTurn && !over_; ++i) {
             error_code failed;
+            const std::size_t most = readBytesMax(AsioLoop::kReadBytes);
             const std::size_t size =
-                socket_.read_some(asio::buffer(loop_.readBuffer(), AsioLoop::kReadBytes), failed);
+                socket_.read_some(asio::buffer(loop_.readBuffer(), most), failed);
             if (failed == asio::error::would_block || failed == asio::error::try_again) break;
             if (failed) return onEnd(failed == asio::error::eof);
             if (!onBytes({loop_.readBuffer(), size})) return;
-            if (size < AsioLoop::kReadBytes) break;
+            if (size < most) break;
         }
         readOn();
     }

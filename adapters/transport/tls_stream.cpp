@@ -1,16 +1,11 @@
 #include "adapters/transport/stream.h"
+#include "adapters/transport/tls_native.h"
 #include "bus/base/log.h"
 
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 
 namespace busbar::transport {
-
-class TlsContext {
-  public:
-    asio::ssl::context context{asio::ssl::context::tls_server};
-};
 
 namespace {
 
@@ -28,6 +23,7 @@ class TlsStream final : public Stream {
           socket_(std::move(socket), tls_->context) {}
 
     bool secure() const override { return true; }
+    const PeerCertificate* peerCertificate() const override { return peer_ ? &*peer_ : nullptr; }
 
     void start() override {
         limitTo(shared_->options.loginTimeout);
@@ -38,6 +34,7 @@ class TlsStream final : public Stream {
                           self->remote() + ": TLS handshake failed: " + failed.message());
                 return self->abandon();
             }
+            self->peer_ = peerCertificateOf(self->socket_.native_handle());
             self->open();
         });
     }
@@ -45,7 +42,7 @@ class TlsStream final : public Stream {
   protected:
     void armRead() override {
         if (!input_) input_ = std::make_unique_for_overwrite<char[]>(kRecordBytes);
-        socket_.async_read_some(asio::buffer(input_.get(), kRecordBytes),
+        socket_.async_read_some(asio::buffer(input_.get(), readBytesMax(kRecordBytes)),
                                 [self = self()](error_code failed, std::size_t size) {
                                     self->reading_ = false;
                                     if (self->over_) return;
@@ -93,6 +90,7 @@ class TlsStream final : public Stream {
 
     std::shared_ptr<TlsContext> tls_;
     asio::ssl::stream<Tcp::socket> socket_;
+    std::optional<PeerCertificate> peer_;
     std::unique_ptr<char[]> input_;
     std::string writingBytes_;
 };
@@ -104,39 +102,6 @@ std::shared_ptr<Stream> makeTlsStream(std::shared_ptr<TlsContext> tls, Tcp::sock
                                       std::shared_ptr<StreamShared> shared, std::string remote) {
     return std::make_shared<TlsStream>(std::move(tls), std::move(socket), loop, bus,
                                        std::move(shared), std::move(remote));
-}
-
-Result<std::shared_ptr<TlsContext>> loadTls(const TlsOptions& options) {
-    auto tls = std::make_shared<TlsContext>();
-    asio::ssl::context& context = tls->context;
-    SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-    SSL_CTX_set_mode(context.native_handle(),
-                     SSL_MODE_RELEASE_BUFFERS);  // idle connections hold none
-    error_code failed;
-    const auto refuse = [&](const char* what, const std::string& file) {
-        return Error{ErrorCode::invalidArgument, std::string("TLS: cannot load the ") + what +
-                                                     " from '" + file + "': " + failed.message() +
-                                                     " (PEM expected)"};
-    };
-    if (context.use_certificate_chain_file(options.certificateFile, failed); failed) {
-        return refuse("certificate", options.certificateFile);
-    }
-    if (context.use_private_key_file(options.keyFile, asio::ssl::context::pem, failed); failed) {
-        return refuse("private key", options.keyFile);
-    }
-    if (SSL_CTX_check_private_key(context.native_handle()) != 1) {
-        return {ErrorCode::invalidArgument, "TLS: the key in '" + options.keyFile +
-                                                "' does not belong to the certificate in '" +
-                                                options.certificateFile + "'"};
-    }
-    if (!options.clientCaFile.empty()) {
-        if (context.load_verify_file(options.clientCaFile, failed); failed) {
-            return refuse("clients' CA", options.clientCaFile);
-        }
-        context.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert,
-                                failed);
-    }
-    return tls;
 }
 
 }  // namespace busbar::transport

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,10 @@ class EventLoop : public Executor {
 struct TlsOptions {
     std::string certificateFile;  ///< chain
     std::string keyFile;
-    std::string clientCaFile;  ///< set: clients must show a certificate of this CA
+    std::string clientCaFile;   ///< set: clients are asked for a certificate of one of these CAs
+    std::string clientCrlFile;  ///< certificates that were taken back; of each CA in a chain
+    bool clientsMayDoWithout =
+        false;  ///< a client without a certificate is let in; a bad one never
 };
 
 struct ListenerOptions {
@@ -68,6 +72,13 @@ struct HttpOptions {
     std::vector<WebSocketRoute> webSockets;
 };
 
+/// What a listener's certificate has been through.
+struct TlsState {
+    std::uint64_t reloads = 0;   ///< since the start, the first load not counted
+    std::uint64_t failures = 0;  ///< tries that left the old one in force
+    std::int64_t expiresAt = 0;  ///< of the certificate in force, in seconds since 1970
+};
+
 /// An open listening socket. Destroying it closes the socket; connections go on until closeAll.
 class Listener {
   public:
@@ -78,6 +89,13 @@ class Listener {
     virtual void drain(std::string_view why) = 0;
     /// Open connections.
     virtual std::size_t connections() const = 0;
+    /// Loads the TLS files again, for handshakes from now on; connections go on as they are. Where
+    /// they cannot be loaded or do not belong together, those in force stay, and the error says
+    /// why. Without `always` only where a file has changed since it was last tried. True: loaded;
+    /// false: no TLS, or no change. Blocks on the disk. Any thread.
+    virtual Result<bool> reloadTls(bool always) = 0;
+    /// Nothing without TLS. Any thread.
+    virtual std::optional<TlsState> tlsState() const = 0;
 };
 
 /// One I/O loop with the bus port that belongs to it.

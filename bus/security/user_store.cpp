@@ -11,8 +11,12 @@ namespace busbar {
 namespace {
 
 constexpr std::size_t kChecksMax = 64;
+constexpr std::size_t kDecoySecretBytes = 20;
 constexpr std::uint64_t kFileBytesMax = 16 << 20;
-constexpr std::string_view kHeader = "# Users of this Busbar: name, roles, password hash\n";
+constexpr std::string_view kHeader =
+    "# Users of this Busbar: name, roles, password hash, SCRAM keys\n";
+// Older versions take it for a comment.
+constexpr std::string_view kDecoyLine = "#decoys ";
 // Well-formed, and the hash of nothing: what an unknown user's password is compared with, for the
 // time.
 constexpr std::string_view kDecoy =
@@ -92,6 +96,7 @@ Result<std::unique_ptr<UserStore>> UserStore::open(FileSystem& files, std::strin
     std::unique_ptr<UserStore> store(new UserStore(files, std::move(path)));
     auto loaded = store->load();
     if (!loaded) return std::move(loaded).error();
+    if (store->decoySecret_.empty()) store->decoySecret_ = randomToken(kDecoySecretBytes);
     return store;
 }
 
@@ -120,25 +125,52 @@ Result<void> UserStore::load() {
         const auto end = rest.find('\n');
         const auto row = rest.substr(0, end);
         rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+        if (row.starts_with(kDecoyLine)) decoySecret_ = row.substr(kDecoyLine.size());
         if (row.empty() || row.front() == '#') continue;
-        const auto first = row.find('\t');
-        const auto second = first == std::string_view::npos ? first : row.find('\t', first + 1);
-        if (second == std::string_view::npos || !checkName(row.substr(0, first))) {
-            return Error{ErrorCode::malformed,
-                         path_ + ", line " + std::to_string(line) +
-                             ": expected name, roles and hash with tabs between them"};
+        if (auto read = readUser(row); !read) {
+            return {read.error().code,
+                    path_ + ", line " + std::to_string(line) + ": " + read.error().text};
         }
-        User user{splitRoles(row.substr(first + 1, second - first - 1)),
-                  std::string(row.substr(second + 1))};
-        own_.insert_or_assign(std::string(row.substr(0, first)), std::move(user));
     }
+    return {};
+}
+
+Result<void> UserStore::readUser(std::string_view row) {
+    std::vector<std::string_view> fields;
+    for (std::size_t at = 0; at <= row.size();) {
+        const auto end = std::min(row.find('\t', at), row.size());
+        fields.push_back(row.substr(at, end - at));
+        at = end + 1;
+    }
+    const bool whole = (fields.size() == 3 || fields.size() == 4) && checkName(fields[0]) &&
+                       (fields.size() == 3 || parseScramKeys(fields[3]));
+    if (!whole) {
+        return {ErrorCode::malformed,
+                "expected name, roles, hash and perhaps SCRAM keys with tabs between them"};
+    }
+    User user{splitRoles(fields[1]), std::string(fields[2]),
+              std::string(fields.size() == 4 ? fields[3] : std::string_view())};
+    own_.insert_or_assign(std::string(fields[0]), std::move(user));
+    return {};
+}
+
+/// Takes about a tenth of a second.
+Result<void> UserStore::setSecrets(User& user, std::string_view password) {
+    auto hash = hashPassword(password);
+    if (!hash) return std::move(hash).error();
+    const auto keys = makeScramKeys(password);
+    user.hash = std::move(*hash);
+    user.scram = keys ? printScramKeys(*keys) : std::string();
     return {};
 }
 
 Result<void> UserStore::save(const Users& users) {
     std::string text(kHeader);
-    for (const auto& [name, user] : users)
-        text += name + '\t' + joinRoles(user.roles) + '\t' + user.hash + '\n';
+    text += std::string(kDecoyLine) + decoySecret_ + '\n';
+    for (const auto& [name, user] : users) {
+        text += name + '\t' + joinRoles(user.roles) + '\t' + user.hash +
+                (user.scram.empty() ? "" : "\t" + user.scram) + '\n';
+    }
     const std::string directory = directoryOf(path_);
     const std::string temporary = path_ + ".tmp";
     auto done = files_.makeDirectory(directory);
@@ -196,16 +228,36 @@ void UserStore::run() {
     }
 }
 
+/// A configured user hides one of the file.
+std::optional<UserStore::User> UserStore::copyOf(std::string_view name) const {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = configured_.find(name); at != configured_.end()) return at->second;
+    if (const auto own = own_.find(name); own != own_.end()) return own->second;
+    return {};
+}
+
+std::optional<Identity> UserStore::find(std::string_view name) const {
+    auto user = copyOf(name);
+    if (!user) return {};
+    return Identity{std::string(name), std::move(user->roles)};
+}
+
+bool UserStore::offersScram() const {
+    const auto has = [](const auto& user) { return !user.second.scram.empty(); };
+    const std::lock_guard lock(mutex_);
+    return configured_.empty() && !own_.empty() && std::all_of(own_.begin(), own_.end(), has);
+}
+
+ScramLogin UserStore::scramLogin(const std::string& user) {
+    ScramLogin login{decoyScramKeys(user, decoySecret_), {}};  // made in any case, for the time
+    auto known = copyOf(user);
+    const auto keys = parseScramKeys(known ? std::string_view(known->scram) : std::string_view());
+    if (keys) login = {*keys, {user, std::move(known->roles)}};
+    return login;
+}
+
 Result<Identity> UserStore::decide(const Check& check) const {
-    std::optional<User> user;
-    {
-        std::lock_guard lock(mutex_);
-        if (const auto at = configured_.find(check.user); at != configured_.end()) {
-            user = at->second;
-        } else if (const auto own = own_.find(check.user); own != own_.end()) {
-            user = own->second;
-        }
-    }
+    auto user = copyOf(check.user);
     auto right = verifyPassword(check.password, user ? std::string_view(user->hash) : kDecoy);
     if (!right) return std::move(right).error();
     if (!user || !*right)
@@ -218,7 +270,7 @@ Result<void> UserStore::configure(const std::string& name, std::vector<std::stri
     if (auto ok = checkName(name); !ok) return ok;
     if (auto ok = checkRoles(roles); !ok) return ok;
     std::lock_guard lock(mutex_);
-    configured_.insert_or_assign(name, User{std::move(roles), std::move(hash)});
+    configured_.insert_or_assign(name, User{std::move(roles), std::move(hash), {}});
     return {};
 }
 
@@ -245,9 +297,9 @@ Result<void> UserStore::add(const std::string& name, std::string_view password,
         }
         users = own_;
     }
-    auto hash = hashPassword(password);
-    if (!hash) return std::move(hash).error();
-    users[name] = User{std::move(roles), std::move(*hash)};
+    User user{std::move(roles), {}, {}};
+    if (auto set = setSecrets(user, password); !set) return set;
+    users[name] = std::move(user);
     if (auto saved = save(users); !saved) return saved;
     std::lock_guard lock(mutex_);
     own_ = std::move(users);
@@ -263,9 +315,7 @@ Result<void> UserStore::setPassword(const std::string& name, std::string_view pa
         if (auto own = requireOwn(name); !own) return own;
         users = own_;
     }
-    auto hash = hashPassword(password);
-    if (!hash) return std::move(hash).error();
-    users[name].hash = std::move(*hash);
+    if (auto set = setSecrets(users[name], password); !set) return set;
     if (auto saved = save(users); !saved) return saved;
     std::lock_guard lock(mutex_);
     own_ = std::move(users);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -23,11 +24,12 @@ struct UserInfo {
     bool configured = false;  ///< given by the configuration: cannot be changed here
 };
 
-/// Users with their roles and scrypt hashes.
+/// Users with their roles, scrypt hashes and SCRAM keys.
 ///
-/// The file has one user a line: name, roles (comma between them), hash, with a tab between them;
-/// it is replaced as a whole (written beside it, synced, renamed, directory synced; mode 0600), so
-/// a crash leaves the old or the new one. A configured user hides one of the same name in the file.
+/// The file has one user a line: name, roles (comma between them), hash, and SCRAM keys where there
+/// are any (older files have none), with a tab between them; it is replaced as a whole (written
+/// beside it, synced, renamed, directory synced; mode 0600), so a crash leaves the old or the new
+/// one. A configured user hides one of the same name in the file.
 ///
 /// Thread-safe. Changes (add, setPassword, setRoles, remove) block on the disk, and on scrypt for
 /// about 40 ms: not for a loop's thread. Passwords are checked on one thread of the store's own,
@@ -43,6 +45,8 @@ class UserStore final : public Authenticator {
     ~UserStore() override;
 
     void authenticate(std::string user, std::string password, Answer answer) override;
+    bool offersScram() const override;
+    ScramLogin scramLogin(const std::string& user) override;
 
     /// Adds or replaces a user of the configuration, in memory only. `hash` as hashPassword makes
     /// it.
@@ -57,6 +61,8 @@ class UserStore final : public Authenticator {
     Result<void> setRoles(const std::string& name, std::vector<std::string> roles);
     Result<void> remove(const std::string& name);
 
+    /// The user as whoever has shown to be it; nothing where there is none.
+    std::optional<Identity> find(std::string_view name) const;
     /// Ascending by name.
     std::vector<UserInfo> list() const;
     bool empty() const;
@@ -65,6 +71,7 @@ class UserStore final : public Authenticator {
     struct User {
         std::vector<std::string> roles;
         std::string hash;
+        std::string scram;  ///< as printScramKeys; empty: there are none
     };
     using Users = std::map<std::string, User, std::less<>>;
     struct Check {
@@ -75,13 +82,17 @@ class UserStore final : public Authenticator {
 
     UserStore(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
     Result<void> load();
+    Result<void> readUser(std::string_view row);
+    static Result<void> setSecrets(User& user, std::string_view password);
     Result<void> save(const Users& users);
     Result<void> requireOwn(const std::string& name) const;
     void run();
     Result<Identity> decide(const Check& check) const;
+    std::optional<User> copyOf(std::string_view name) const;
 
     FileSystem& files_;
     std::string path_;
+    std::string decoySecret_;   ///< in the file too: a user whom there is not must stay the same
     std::mutex changing_;       ///< one change of the file at a time; taken before mutex_
     mutable std::mutex mutex_;  ///< guards what follows
     Users own_;

@@ -130,6 +130,38 @@ class DaemonTest(unittest.TestCase):
                 Wire(bus.stomp_port, login, passcode)
         Wire(bus.stomp_port).close()
 
+    def test_a_user_has_as_many_connections_as_it_may(self):
+        bus = self.bus(settings=["limits.user-connections-max=2"])
+        bus.start()
+        first, second = Wire(bus.stomp_port), Wire(bus.stomp_port)
+        with self.assertRaisesRegex(AssertionError, "limit-reached"):
+            Wire(bus.stomp_port)
+        status, headers, body = bus.http("GET", "/api/v1/queues")  # the protocols are counted together
+        self.assertEqual((429, "1"), (status, headers["Retry-After"]), body)
+        second.close()
+        deadline = time.time() + 10
+        while bus.http("GET", "/api/v1/queues")[0] != 200:
+            self.assertLess(time.time(), deadline, "the place was not given back")
+            time.sleep(0.02)
+        first.close()
+
+    def test_a_user_that_sends_too_fast_is_read_more_slowly(self):
+        bus = self.bus(settings=["limits.user-sends-per-second=50"])
+        bus.start()
+        wire = Wire(bus.stomp_port)
+        began = time.monotonic()
+        for batch in range(0, 240, 40):
+            for n in range(batch, batch + 40):
+                wire.send("SEND", {"destination": "/queue/q", "receipt": str(n)}, b"x")
+            for n in range(batch, batch + 40):
+                self.assertEqual(("RECEIPT", str(n)), (lambda frame: (frame[0], frame[1]["receipt-id"]))(wire.read(timeout=30)))
+        # When the last 40 were read, the 200 before them were paid for but for a second's worth: at 50 a second, that is after 3 s.
+        self.assertGreater(time.monotonic() - began, 2.9)
+        status, _, _ = bus.http("POST", "/queues/q/messages", b"x")
+        self.assertIn(status, (201, 429))
+        self.assertEqual(240 + (status == 201), self.depth(bus, "q"))
+        wire.close()
+
     # ---- half a message, bad frames ----
 
     def test_bad_frames_and_half_messages_disturb_nobody(self):

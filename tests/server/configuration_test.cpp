@@ -26,6 +26,7 @@ class ConfigurationTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(everyKeyIsInTheSchema);
     CPPUNIT_TEST(refusesHostileFiles);
     CPPUNIT_TEST(wantsCertificateAndKeyTogether);
+    CPPUNIT_TEST(readsWhomCertificatesStandFor);
     CPPUNIT_TEST(readsEveryOptionOfAQueue);
     CPPUNIT_TEST(firstMatchingPatternCounts);
     CPPUNIT_TEST(queuesHaveEitherANameOrAPattern);
@@ -64,9 +65,9 @@ class ConfigurationTest : public CppUnit::TestFixture {
     }
     void emptyFileGivesTheDefaults() {
         // Each section empty: every default of the schema is applied, and must be the structure's.
-        const auto read =
-            mustRead(file("<stomp/><openwire/><amqp/><http/><one-port/><limits/><journal/><dedup/>"
-                          "<abandoned-subscriptions/><queue-defaults/>"));
+        const auto read = mustRead(
+            file("<stomp/><openwire/><amqp/><http/><one-port/><tls/><limits/><journal/><dedup/>"
+                 "<abandoned-subscriptions/><queue-defaults/>"));
         CPPUNIT_ASSERT_EQUAL(printConfiguration(Configuration{}), printConfiguration(read));
     }
     void readsAFullFile() {
@@ -222,6 +223,29 @@ class ConfigurationTest : public CppUnit::TestFixture {
             loadConfiguration("", nothingSet,
                               std::vector<std::string>{"http.key=k", "http.certificate=c"})
                 .ok());
+    }
+    void readsWhomCertificatesStandFor() {
+        const std::string rules =
+            "<tls watch-ms='0' common-name-is-user='false'>"
+            "<certificate subject='CN=a,O=Example' user='alice'/>"
+            "<certificate name='URI:spiffe://example/shop' user='shop'/></tls>"
+            "<amqp client-certificate='wanted'/>";
+        const auto c = mustRead(file(rules));
+        const std::vector<CertificateRule> expected{{"CN=a,O=Example", "", "alice"},
+                                                    {"", "URI:spiffe://example/shop", "shop"}};
+        CPPUNIT_ASSERT(expected == c.certificateUsers.rules);
+        CPPUNIT_ASSERT(!c.certificateUsers.commonNameIsUser);
+        CPPUNIT_ASSERT(c.amqp.clientCertificate == ClientCertificate::wanted);
+        CPPUNIT_ASSERT(c.stomp.clientCertificate == ClientCertificate::required);
+        const auto again = mustRead(printConfiguration(c));
+        CPPUNIT_ASSERT(expected == again.certificateUsers.rules);
+        assertContains(mustRefuse(file("<tls><certificate user='x'/></tls>")), "either");
+        assertContains(
+            mustRefuse(file("<tls><certificate subject='CN=a' name='DNS:a' user='x'/></tls>")),
+            "either");
+        mustRefuse(file("<tls><certificate subject='CN=a'/></tls>"));
+        mustRefuse(file("<tls><certificate name='IP:1.2.3.4' user='x'/></tls>"));
+        mustRefuse(file("<amqp client-certificate='perhaps'/>"));
     }
     void readsEveryOptionOfAQueue() {
         const auto c = mustRead(

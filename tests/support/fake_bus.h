@@ -220,6 +220,13 @@ class FakeHost final : public EngineHost {
     BusPort& bus() override { return bus_; }
     const std::string& remote() const override { return remote_; }
     bool secure() const override { return false; }
+    void holdInput(SteadyTime until) override {
+        if (until != SteadyTime{}) heldUntil = until;
+    }
+    bool inputHeld() const override { return heldUntil > now().steady; }
+    const PeerCertificate* peerCertificate() const override {
+        return certificate ? &*certificate : nullptr;
+    }
     void postToEngine(std::function<void()> task) override { bus_.loop.post(std::move(task)); }
 
     /// What the peer got since the last call.
@@ -228,6 +235,8 @@ class FakeHost final : public EngineHost {
         return std::exchange(taken, {});
     }
 
+    std::optional<PeerCertificate> certificate;
+    SteadyTime heldUntil{};
     std::string taken;
     std::size_t highMark = 1u << 20;
     bool stuck = false;
@@ -251,7 +260,23 @@ class FakeAuthenticator final : public Authenticator {
         if (user == "bob" && password == "secret") return answer(Identity{user, {}});
         answer(Error{ErrorCode::unauthenticated, "wrong user or password"});
     }
+    /// The common name, where it is one of the two.
+    Result<Identity> identify(const PeerCertificate& certificate) override {
+        if (certificate.commonName == "alice") return Identity{"alice", {"admin"}};
+        if (certificate.commonName == "bob") return Identity{"bob", {}};
+        return Error{ErrorCode::unauthenticated, "the certificate stands for nobody"};
+    }
+    Result<UserSeat> admit(const std::string& user) override {
+        return accounts ? accounts->admit(user) : UserSeat();
+    }
+    bool offersScram() const override { return scram; }
+    ScramLogin scramLogin(const std::string& user) override {
+        if (user != "alice") return {decoyScramKeys(user, "fake"), {}};
+        return {deriveScramKeys("secret", "0123456789abcdef", 4096), {"alice", {"admin"}}};
+    }
     int checks = 0;
+    bool scram = false;
+    std::optional<UserAccounts> accounts;  ///< none: no limits
     bool yesToAll = false;
 };
 

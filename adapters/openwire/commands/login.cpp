@@ -1,6 +1,7 @@
 // WireFormatInfo, ConnectionInfo, KeepAliveInfo, ShutdownInfo, SessionInfo.
 #include "adapters/openwire/connection.h"
 #include "adapters/openwire/errors.h"
+#include "adapters/transport/pace.h"
 
 #include <memory>
 
@@ -46,17 +47,20 @@ void Connection::on(ConnectionInfo& info) {
     if (!info.connectionId || !info.connectionId->value || info.connectionId->value->empty()) {
         return fail({ErrorCode::invalidArgument, "ConnectionInfo needs a connection id"});
     }
-    if (!info.userName || !info.password) {
+    const bool nameless = info.userName.value_or("").empty() && info.password.value_or("").empty();
+    const auto* certificate = nameless ? host_.peerCertificate() : nullptr;
+    if (!certificate && (!info.userName || !info.password)) {
         refuse(login_, {ErrorCode::unauthenticated,
                         "a user name and a password are expected: give them to createConnection"});
         return end("no user name or password");
     }
     connectionId_ = info.connectionId;
     clientId_ = info.clientId.value_or("");
-    user_ = *info.userName;
     faultTolerant_ = faultTolerant_ || info.faultTolerant;
     reconnected_ = info.failoverReconnect;
     state_ = State::connecting;
+    if (certificate) return onAuthenticated(authenticator_.identify(*certificate));
+    user_ = *info.userName;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, user_, *info.password,
                    [this](const Result<Identity>& identity) {
                        onAuthenticated(identity);
@@ -71,6 +75,13 @@ void Connection::onAuthenticated(Result<Identity> identity) {
         return end(identity.error().text);
     }
     user_ = identity->user;
+    auto seat = authenticator_.admit(user_);
+    if (!seat) {
+        refuse(login_, seat.error());
+        return end(seat.error().text);
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;

@@ -1,5 +1,6 @@
 // ProducerInfo and messages.
 #include "adapters/openwire/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <algorithm>
 
@@ -42,6 +43,7 @@ void Connection::on(ProducerInfo& info) {
 }
 
 Result<std::vector<std::shared_ptr<Message>>> Connection::toMessages(const WireMessage& wire) {
+    keepPace(host_, seat_, 1);
     if (!wire.destination) {
         return {ErrorCode::invalidArgument, "a message needs a destination"};
     }

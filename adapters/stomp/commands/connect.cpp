@@ -1,5 +1,6 @@
 // CONNECT, STOMP and DISCONNECT.
 #include "adapters/stomp/connection.h"
+#include "adapters/transport/pace.h"
 
 #include <algorithm>
 #include <memory>
@@ -62,14 +63,16 @@ void Connection::connect(Frame& frame) {
     if (state_ == State::ended) return;
     const auto* login = frame.find("login");
     const auto* passcode = frame.find("passcode");
-    if (!login || !passcode) {
+    const auto* certificate = login || passcode ? nullptr : host_.peerCertificate();
+    if (!certificate && (!login || !passcode)) {
         return refuse(frame, {ErrorCode::unauthenticated,
                               "CONNECT needs the headers 'login' and 'passcode'"});
     }
     version_ = *version;
     clientId_ = std::string(frame.get("client-id"));
-    user_ = std::string(*login);
     state_ = State::connecting;
+    if (certificate) return onAuthenticated(authenticator_.identify(*certificate));
+    user_ = std::string(*login);
     authenticateOn(authenticator_, host_.bus().executor(), alive_, user_, std::string(*passcode),
                    [this](const Result<Identity>& identity) {
                        onAuthenticated(identity);
@@ -84,6 +87,13 @@ void Connection::onAuthenticated(Result<Identity> identity) {
         return fail(identity.error(), {}, "CONNECT login:" + user_.substr(0, 100));
     }
     user_ = identity->user;
+    auto seat = authenticator_.admit(user_);
+    if (!seat) {
+        state_ = State::waiting;
+        return fail(seat.error(), {}, "CONNECT login:" + user_.substr(0, 100));
+    }
+    seat_ = std::move(*seat);
+    keepPace(host_, seat_, 0);
     session_ = host_.bus().newSession(*this);
     OpenSession command;
     command.session = session_;

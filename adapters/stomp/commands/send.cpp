@@ -1,5 +1,6 @@
 // SEND.
 #include "adapters/stomp/connection.h"
+#include "adapters/transport/pace.h"
 
 namespace busbar::stomp {
 namespace {
@@ -33,6 +34,7 @@ Result<void> readProducer(const Frame& frame, Send& command) {
 }  // namespace
 
 void Connection::send(Frame& frame) {
+    keepPace(host_, seat_, 1);
     Send command;
     if (auto read = readProducer(frame, command); !read) return refuse(frame, read.error());
     auto message = toMessage(frame, *this, host_.now().wall);

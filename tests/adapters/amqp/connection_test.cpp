@@ -1,4 +1,5 @@
 #include "tests/adapters/amqp/amqp_client.h"
+#include "tests/support/scram_client.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -10,6 +11,14 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(opensWithItsCapabilities);
     CPPUNIT_TEST(refusesAWrongPassword);
     CPPUNIT_TEST(offersAnonymousOnlyWhereConfigured);
+    CPPUNIT_TEST(offersExternalOnlyToWhomACertificateStandsFor);
+    CPPUNIT_TEST(externalLogsInWithoutAPassword);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
+    CPPUNIT_TEST(scramLogsInAndShowsTheServerToo);
+    CPPUNIT_TEST(scramRefusesWrongAndUnknownAlike);
+    CPPUNIT_TEST(scramIsOfferedWhereConfigured);
+    CPPUNIT_TEST(scramTakesNoStepOutOfPlace);
     CPPUNIT_TEST(refusesWhoComesWithoutSasl);
     CPPUNIT_TEST(takesLittleBeforeLogin);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -60,6 +69,139 @@ class AmqpConnectionTest : public CppUnit::TestFixture {
         allowed.start("");
         CPPUNIT_ASSERT_EQUAL(std::string("anonymous"), allowed.bus.take<OpenSession>().user);
         CPPUNIT_ASSERT_EQUAL(0, allowed.authenticator.checks);
+    }
+
+    void offersExternalOnlyToWhomACertificateStandsFor() {
+        const auto offers = [](const std::string& name) {
+            AmqpClient c({}, name);
+            c.engine->receive(std::string("AMQP\3\1\0\0", 8));
+            return c.host.read().find("EXTERNAL") != std::string::npos;
+        };
+        CPPUNIT_ASSERT(offers("alice"));
+        CPPUNIT_ASSERT(!offers("mallory"));
+        CPPUNIT_ASSERT(!offers({}));
+        AmqpClient without;  // not offered: refused
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(without.saslInit("EXTERNAL", "")));
+        AmqpClient stranger({}, "mallory");
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(stranger.saslInit("EXTERNAL", "mallory")));
+    }
+
+    void externalLogsInWithoutAPassword() {
+        for (const std::string response : {"", "bob"}) {
+            AmqpClient c({}, "bob");
+            CPPUNIT_ASSERT_EQUAL(0, AmqpClient::outcomeIn(c.saslInit("EXTERNAL", response)));
+            CPPUNIT_ASSERT_EQUAL(0, c.authenticator.checks);
+            // Header and open: container-id "c".
+            c.engine->receive(std::string("AMQP\0\1\0\0", 8) +
+                              std::string("\0\0\0\x11\2\0\0\0\0\x53\x10\xc0\4\1\xa1\1c", 17));
+            CPPUNIT_ASSERT_EQUAL(std::string("bob"), c.bus.take<OpenSession>().user);
+        }
+        AmqpClient other({}, "bob");  // acting for somebody else is not offered
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(other.saslInit("EXTERNAL", "alice")));
+        AmqpClient plain({}, "bob");  // a password is as good as ever
+        plain.start();
+        CPPUNIT_ASSERT_EQUAL(std::string("alice"), plain.bus.take<OpenSession>().user);
+    }
+
+    void aUserWithTooManyConnectionsIsRefused() {
+        AmqpClient c;
+        c.authenticator.accounts.emplace(UserLimits{1, 0});
+        auto other = c.authenticator.admit("alice");
+        c.start();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<OpenSession>());
+        pn_condition_t* condition = pn_connection_remote_condition(c.connection());
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:resource-limit-exceeded"),
+                             std::string(pn_condition_get_name(condition)));
+        CPPUNIT_ASSERT(c.host.closed);
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        AmqpClient c;
+        c.authenticator.accounts.emplace(UserLimits{0, 1});
+        c.open();
+        pn_link_t* link = c.sender("a");
+        const std::string message("\0\x53\x75\xa0\1x", 6);
+        c.send(link, message);
+        CPPUNIT_ASSERT(!c.host.inputHeld());
+        c.send(link, message);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), c.bus.count<Send>());
+        CPPUNIT_ASSERT(c.host.heldUntil == c.host.now().steady + Milliseconds(1000));
+    }
+
+    static constexpr const char* kScram = "SCRAM-SHA-256";
+
+    void scramLogsInAndShowsTheServerToo() {
+        AmqpClient c({}, {}, true);
+        ScramClient scram("alice", "secret");
+        const auto challenge = AmqpClient::textFrom(c.saslInit(kScram, scram.first()), "r=client");
+        CPPUNIT_ASSERT(challenge.ends_with(",i=4096"));
+        CPPUNIT_ASSERT(challenge.find(',') > std::string("r=client").size() + 20);
+        const auto outcome = c.saslResponse(scram.last(challenge));
+        CPPUNIT_ASSERT_EQUAL(0, AmqpClient::outcomeIn(outcome));
+        CPPUNIT_ASSERT_EQUAL(scram.verdict(), AmqpClient::textFrom(outcome, "v="));
+        CPPUNIT_ASSERT_EQUAL(0, c.authenticator.checks);
+        c.engine->receive(std::string("AMQP\0\1\0\0", 8) +
+                          std::string("\0\0\0\x11\2\0\0\0\0\x53\x10\xc0\4\1\xa1\1c", 17));
+        CPPUNIT_ASSERT_EQUAL(std::string("alice"), c.bus.take<OpenSession>().user);
+    }
+
+    void scramRefusesWrongAndUnknownAlike() {
+        std::string before;
+        for (const std::string user : {"alice", "nobody"}) {
+            AmqpClient c({}, {}, true);
+            ScramClient scram(user, "wrong");
+            const auto challenge =
+                AmqpClient::textFrom(c.saslInit(kScram, scram.first()), "r=client");
+            CPPUNIT_ASSERT(challenge.find(",s=") != std::string::npos);
+            const auto outcome = c.saslResponse(scram.last(challenge));
+            CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(outcome));
+            CPPUNIT_ASSERT(c.host.closed);
+            CPPUNIT_ASSERT(before.empty() || before == outcome);
+            before = outcome;
+            CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<OpenSession>());
+        }
+    }
+
+    void scramIsOfferedWhereConfigured() {
+        const auto offers = [](amqp::Options::Scram option, bool everyUserHasKeys) {
+            amqp::Options options;
+            options.scram = option;
+            AmqpClient c(options, {}, everyUserHasKeys);
+            // Mechanisms are listed when the connection is made: for the fake's answer to count,
+            // it is made anew.
+            c.engine = amqp::makeFactory(c.options, c.authenticator)(c.host);
+            c.engine->receive(std::string("AMQP\3\1\0\0", 8));
+            return c.host.read().find(kScram) != std::string::npos;
+        };
+        using Scram = amqp::Options::Scram;
+        CPPUNIT_ASSERT(offers(Scram::automatic, true));
+        CPPUNIT_ASSERT(!offers(Scram::automatic, false));
+        CPPUNIT_ASSERT(offers(Scram::always, false));
+        CPPUNIT_ASSERT(!offers(Scram::never, true));
+        AmqpClient none;
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(none.saslInit(kScram, "n,,n=alice,r=x")));
+    }
+
+    void scramTakesNoStepOutOfPlace() {
+        for (const std::string first : {"p=tls-unique,,n=alice,r=x", "n,a=bob,n=alice,r=x", "x"}) {
+            AmqpClient c({}, {}, true);
+            CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(c.saslInit(kScram, first)));
+        }
+        AmqpClient empty({}, {}, true);
+        CPPUNIT_ASSERT(
+            !AmqpClient::textFrom(empty.saslInit(kScram, "n,,n=alice,r=x"), "r=").empty());
+        CPPUNIT_ASSERT_EQUAL(1, AmqpClient::outcomeIn(empty.saslResponse({})));
+        AmqpClient plain({}, {}, true);  // a response that nobody asked for
+        plain.engine->receive(std::string("AMQP\3\1\0\0", 8));
+        plain.host.read();
+        CPPUNIT_ASSERT(AmqpClient::outcomeIn(plain.saslResponse("x")) != 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), plain.bus.count<OpenSession>());
+        AmqpClient another({}, {}, true);  // another init while the proof is waited for
+        another.saslInit(kScram, "n,,n=alice,r=x");
+        another.engine->receive(AmqpClient::saslFrame('\x41', "\xa3\5PLAIN",
+                                                      std::string("\xa0\x0d\0alice\0secret", 15)));
+        another.bus.loop.run();
+        CPPUNIT_ASSERT(AmqpClient::outcomeIn(another.host.read()) != 0);
     }
 
     void refusesWhoComesWithoutSasl() {

@@ -12,6 +12,7 @@ class ManagementTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(saysWhetherReady);
     CPPUNIT_TEST(writesPrometheusText);
     CPPUNIT_TEST(sumsQueuesBeyondTheLabels);
+    CPPUNIT_TEST(writesTheCertificatesOfListenersWithTls);
     CPPUNIT_TEST(showsWhyASessionIsBlockedAndNotices);
     CPPUNIT_TEST(backsUpAndTellsHowFar);
     CPPUNIT_TEST(refusesASecondBackup);
@@ -101,6 +102,15 @@ class ManagementTest : public CppUnit::TestFixture {
         assertContains(text, "busbar_queue_messages{queue=\"d\"} 12\n");
         assertContains(text, "busbar_queue_messages{queue=\"(other)\"} 21\n");
         CPPUNIT_ASSERT(text.find("queue=\"a\"") == std::string::npos);
+    }
+    void writesTheCertificatesOfListenersWithTls() {
+        CPPUNIT_ASSERT(tlsMetrics({}).empty());
+        const auto text = tlsMetrics({{"stomp", {3, 1, 1'900'000'000}}, {"http", {}}});
+        assertContains(text, "busbar_tls_reloads_total{listener=\"stomp\"} 3\n");
+        assertContains(text, "busbar_tls_reload_failures_total{listener=\"stomp\"} 1\n");
+        assertContains(text,
+                       "busbar_tls_certificate_expiry_seconds{listener=\"stomp\"} 1900000000\n");
+        assertContains(text, "busbar_tls_reloads_total{listener=\"http\"} 0\n");
     }
     void showsWhyASessionIsBlockedAndNotices() {
         assertContains(show("/api/v1/sessions")->response->body,

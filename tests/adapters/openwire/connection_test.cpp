@@ -14,6 +14,9 @@ class OpenWireConnectionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refusesVersionsThatItDoesNotSpeak);
     CPPUNIT_TEST(answersTheLoginAsActiveMqDoes);
     CPPUNIT_TEST(wrongPasswordsAreRefused);
+    CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
     CPPUNIT_TEST(nothingIsTakenBeforeLogin);
     CPPUNIT_TEST(aStrangerMakesUsKeepLittle);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -81,6 +84,55 @@ class OpenWireConnectionTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(client.host.closed);
             CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.commands.size());
         }
+    }
+
+    void aCertificateLogsInWhereNoNameIsGiven() {
+        for (const bool empty : {false, true}) {
+            Client client;
+            client.host.certificate = PeerCertificate{"CN=bob", "bob", {}};
+            client.greet();
+            auto info = client.connectionInfo();
+            info.userName = info.password = empty ? Text("") : Text();
+            const auto id = client.send(info);
+            const auto open = client.bus.take<OpenSession>();
+            CPPUNIT_ASSERT_EQUAL("bob"s, open.user);
+            client.bus.complete(open.request);
+            CPPUNIT_ASSERT_EQUAL(id, client.read().at(1).as<Response>()->correlationId);
+        }
+        Client named;  // a name counts more
+        named.host.certificate = PeerCertificate{"CN=bob", "bob", {}};
+        CPPUNIT_ASSERT_EQUAL("alice"s, named.login().user);
+        Client stranger;
+        stranger.host.certificate = PeerCertificate{"CN=mallory", "mallory", {}};
+        stranger.greet();
+        auto info = stranger.connectionInfo();
+        info.userName = info.password = Text();
+        const auto id = stranger.send(info);
+        CPPUNIT_ASSERT(stranger.refused(id).starts_with("javax.jms.JMSSecurityException"));
+        CPPUNIT_ASSERT(stranger.host.closed);
+    }
+
+    void aUserWithTooManyConnectionsIsRefused() {
+        Client client;
+        client.authenticator.accounts.emplace(UserLimits{1, 0});
+        const auto other = client.authenticator.admit("alice");
+        client.greet();
+        const auto id = client.send(client.connectionInfo());
+        client.bus.loop.run();
+        CPPUNIT_ASSERT(client.refused(id).find("connections") != std::string::npos);
+        CPPUNIT_ASSERT(client.host.closed);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.count<OpenSession>());
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        Client client;
+        client.authenticator.accounts.emplace(UserLimits{0, 1});
+        client.login();
+        client.send(client.textMessage("a"));
+        CPPUNIT_ASSERT(!client.host.inputHeld());
+        client.send(client.textMessage("a"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), client.bus.count<Send>());
+        CPPUNIT_ASSERT(client.host.heldUntil == client.host.now().steady + Milliseconds(1000));
     }
 
     void nothingIsTakenBeforeLogin() {

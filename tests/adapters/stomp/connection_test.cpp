@@ -8,6 +8,9 @@ class ConnectionTest : public StompFixture {
     CPPUNIT_TEST_SUITE(ConnectionTest);
     CPPUNIT_TEST(connectsWithTheHighestCommonVersion);
     CPPUNIT_TEST(refusesUnknownVersionsAndWrongPasswords);
+    CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
+    CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
     CPPUNIT_TEST(framesThatComeWithConnectWait);
     CPPUNIT_TEST(refusesAnythingBeforeConnect);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -47,6 +50,54 @@ class ConnectionTest : public StompFixture {
         receive("CONNECT\naccept-version:1.2\n\n\0"s);
         CPPUNIT_ASSERT(host_.closed);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.commands.size());
+    }
+
+    void aCertificateLogsInWhereNoNameIsGiven() {
+        host_.certificate = PeerCertificate{"CN=bob", "bob", {}};
+        make();
+        receive("CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\n\nx\0"s);
+        const auto open = bus_.take<OpenSession>();
+        CPPUNIT_ASSERT_EQUAL("bob"s, open.user);
+        bus_.complete(open.request);
+        CPPUNIT_ASSERT(has(host_.read(), "CONNECTED\n"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), bus_.count<Send>());
+        tearDown();
+        make();  // a name counts more, and needs its password
+        receive("CONNECT\naccept-version:1.2\nlogin:bob\n\n\0"s);
+        CPPUNIT_ASSERT(has(host_.read(), "code:unauthenticated\n"));
+        tearDown();
+        CPPUNIT_ASSERT(has(login(), "CONNECTED\n"));
+        tearDown();
+        host_.certificate->commonName = "mallory";
+        make();
+        receive("CONNECT\naccept-version:1.2\n\n\0"s);
+        CPPUNIT_ASSERT(host_.closed);
+        CPPUNIT_ASSERT(has(host_.read(), "code:unauthenticated\n"));
+    }
+
+    void aUserWithTooManyConnectionsIsRefused() {
+        authenticator_.accounts.emplace(UserLimits{1, 0});
+        auto other = authenticator_.admit("alice");
+        make();
+        receive("CONNECT\nlogin:alice\npasscode:secret\n\n\0"s);
+        bus_.loop.run();
+        CPPUNIT_ASSERT(host_.closed);
+        CPPUNIT_ASSERT(has(host_.read(), "code:limit-reached\n"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<OpenSession>());
+        other = UserSeat();
+        tearDown();
+        CPPUNIT_ASSERT(has(login(), "CONNECTED\n"));
+    }
+
+    void aUserThatSendsTooFastIsReadLater() {
+        authenticator_.accounts.emplace(UserLimits{0, 2});
+        login("heart-beat:0,1000\naccept-version:1.2\n");
+        const std::string send = "SEND\ndestination:/queue/a\n\nx\0"s;
+        receive(send + send);
+        CPPUNIT_ASSERT(!host_.inputHeld());
+        receive(send + send);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(4), bus_.count<Send>());  // what came is sent
+        CPPUNIT_ASSERT(host_.heldUntil == host_.now().steady + Milliseconds(1000));
     }
 
     void framesThatComeWithConnectWait() {

@@ -84,7 +84,7 @@ class HttpClientTest : public CppUnit::TestFixture {
     void useTls(const test::Certificates& files, const test::Certificates& trusted) {
         ListenerOptions options;
         options.tls = std::make_unique<TlsOptions>(
-            TlsOptions{files.file("server.pem"), files.file("server.key"), {}});
+            TlsOptions{files.file("server.pem"), files.file("server.key"), {}, {}});
         listener_ =
             std::move(*listenStream({loop_->port()}, std::move(options), [this](EngineHost& host) {
                 return std::make_unique<ScriptedServer>(host, script_);

@@ -1,6 +1,7 @@
 #include "adapters/transport/http_codec.h"
 #include "tests/support/fake_bus.h"
 #include "tests/support/loop_fixture.h"
+#include "tests/support/tls_client.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -20,6 +21,9 @@ class HttpServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(boundsHeadAndBody);
     CPPUNIT_TEST(serves10Clients);
     CPPUNIT_TEST(asksForALogin);
+    CPPUNIT_TEST(aCertificateIsALogin);
+    CPPUNIT_TEST(connectionsOfAUserAreLimited);
+    CPPUNIT_TEST(aUserThatSendsTooFastIsToldWhenToComeAgain);
     CPPUNIT_TEST(clientCannotNameItsUser);
     CPPUNIT_TEST(slowHeadersTimeOut);
     CPPUNIT_TEST(slowBodiesTimeOut);
@@ -82,6 +86,12 @@ class HttpServerTest : public CppUnit::TestFixture {
                      [](http::Request, http::ResponderPtr responder) {
                          responder->send(http::Response::text(200, "in"));
                      });
+        router_->add(
+            "POST", "/send", Access::login,
+            [](http::Request, http::ResponderPtr responder) {
+                responder->send(http::Response::text(201, "sent"));
+            },
+            0, 0, true);
         router_->add("GET", "/forget", Access::open, [](http::Request, http::ResponderPtr) {});
         router_->add(
             "GET", "/split", Access::open, [](http::Request, http::ResponderPtr responder) {
@@ -138,6 +148,7 @@ class HttpServerTest : public CppUnit::TestFixture {
         router_ = std::make_unique<http::Router>();
         addRoutes();
         authenticator_.checks = 0;
+        authenticator_.accounts.reset();
         gone_ = drained_ = 0;
     }
     void tearDown() override {
@@ -372,6 +383,68 @@ class HttpServerTest : public CppUnit::TestFixture {
                              status(exchange(port, closing("/me", "Authorization: Bearer x\r\n"))));
         CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/admin", alice))));
         CPPUNIT_ASSERT_EQUAL(403, status(exchange(port, closing("/admin", bob))));
+    }
+
+    void aCertificateIsALogin() {
+        test::Certificates files;
+        for (const char* name : {"server", "bob", "mallory"}) files.issue(name);
+        ListenerOptions options;
+        options.tls = std::make_unique<TlsOptions>(TlsOptions{
+            files.file("server.pem"), files.file("server.key"), files.file("ca.pem"), {}, true});
+        auto made = listenHttp({loop_->port()}, std::move(options), {}, *router_, authenticator_);
+        CPPUNIT_ASSERT_MESSAGE(made.ok() ? "" : made.error().text, made.ok());
+        listener_ = std::move(*made);
+        const auto ask = [&](const std::string& name, const std::string& request) {
+            test::TlsClient client(listener_->port(), files, name);
+            client.send(request);
+            return client.readBytes(1 << 20);
+        };
+        const std::string alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+        CPPUNIT_ASSERT(ask("bob", closing("/me")).ends_with("bob/"));
+        CPPUNIT_ASSERT_EQUAL(403, status(ask("bob", closing("/admin"))));
+        CPPUNIT_ASSERT(ask("bob", closing("/me", alice)).ends_with("alice/admin"));
+        CPPUNIT_ASSERT_EQUAL(
+            401, status(ask("bob", closing("/me", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"))));
+        CPPUNIT_ASSERT_EQUAL(401, status(ask("mallory", closing("/me"))));
+        CPPUNIT_ASSERT_EQUAL(401, status(ask({}, closing("/me"))));
+    }
+
+    void connectionsOfAUserAreLimited() {
+        authenticator_.accounts.emplace(UserLimits{1, 0});
+        const auto port = listen();
+        const std::string alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n",
+                          bob = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
+        {
+            test::Client first(port);
+            for (int i = 0; i < 2; ++i) {  // one connection is one, whatever it asks
+                first.send(get("/me", alice));
+                CPPUNIT_ASSERT(has(first.readUntil("alice/admin"), "200 OK"));
+            }
+            const auto second = exchange(port, closing("/me", alice));
+            CPPUNIT_ASSERT_EQUAL(429, status(second));
+            CPPUNIT_ASSERT(has(second, "'alice' has 1 connections"));
+            CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", bob))));
+            first.send(get("/me", bob));  // the connection has changed hands
+            CPPUNIT_ASSERT(has(first.readUntil("bob/"), "200 OK"));
+            CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", alice))));
+        }
+        until([&] { return listener_->connections() == 0; });
+        CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", bob))));
+    }
+
+    void aUserThatSendsTooFastIsToldWhenToComeAgain() {
+        authenticator_.accounts.emplace(UserLimits{0, 1});
+        const auto port = listen();
+        const std::string rest =
+            " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n"
+            "Authorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n";
+        // What may come at once is a second's worth; more than that is owed after the second.
+        auto answer = exchange(port, "POST /send" + rest);
+        for (int i = 0; i < 50 && status(answer) == 201; ++i)
+            answer = exchange(port, "POST /send" + rest);
+        CPPUNIT_ASSERT_EQUAL(429, status(answer));
+        CPPUNIT_ASSERT(has(answer, "Retry-After: "));
+        CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, "POST /private" + rest)));
     }
 
     void clientCannotNameItsUser() {

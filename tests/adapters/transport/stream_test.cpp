@@ -1,14 +1,15 @@
 #include "tests/support/certificates.h"
 #include "tests/support/loop_fixture.h"
+#include "tests/support/tls_client.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 
 using namespace busbar;
+using busbar::test::TlsClient;
 using namespace std::string_literals;
 
 namespace {
@@ -17,6 +18,7 @@ namespace {
 struct Seen {
     std::atomic<int> disconnects{0}, destroyed{0}, drained{0}, ticks{0};
     std::atomic<bool> wants{true};
+    std::atomic<bool> cameWhileHeld{false}, firstGulp{false};
     std::atomic<bool> answersEnd{false};  ///< 8 MiB and "end" for a peer that sends no more
 };
 
@@ -37,6 +39,22 @@ class EchoEngine final : public Engine {
                 host_.outputShared(Buffer::of(std::string(1 << 20, 'x')));
                 host_.output() += ">";
             }
+            return;
+        }
+        if (host_.now().steady < heldUntil_) seen_.cameWhileHeld = true;
+        if (std::exchange(wasHeld_, false) && bytes.size() > 1024) seen_.firstGulp = true;
+        if (bytes == "hold\n") {
+            host_.output() += "held\n";
+            heldUntil_ = host_.now().steady + Milliseconds(50);
+            wasHeld_ = true;
+            return host_.holdInput(heldUntil_);
+        }
+        if (bytes == "who\n") {
+            const auto* peer = host_.peerCertificate();
+            host_.output() += peer ? peer->subject + "|" + peer->commonName : "nobody";
+            for (std::size_t i = 0; peer && i < peer->names.size(); ++i)
+                host_.output() += "|" + peer->names[i];
+            host_.output() += "\n";
             return;
         }
         if (bytes == "huge\n") return host_.outputShared(Buffer::of(std::string(200 << 20, 'x')));
@@ -74,52 +92,8 @@ class EchoEngine final : public Engine {
   private:
     EngineHost& host_;
     Seen& seen_;
-};
-
-/// A blocking TLS client that trusts the CA of `files`; shows the certificate `name` where given.
-class TlsClient {
-  public:
-    TlsClient(std::uint16_t port, const test::Certificates& files, const std::string& name = {},
-              const test::Certificates* namesFiles = nullptr)
-        : client_(port), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {
-        SSL_CTX_load_verify_locations(context_.get(), files.file("ca.pem").c_str(), nullptr);
-        SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
-        const auto& own = namesFiles ? *namesFiles : files;
-        if (!name.empty()) {
-            CPPUNIT_ASSERT_EQUAL(
-                1, SSL_CTX_use_certificate_file(context_.get(), own.file(name + ".pem").c_str(),
-                                                SSL_FILETYPE_PEM));
-            CPPUNIT_ASSERT_EQUAL(
-                1, SSL_CTX_use_PrivateKey_file(context_.get(), own.file(name + ".key").c_str(),
-                                               SSL_FILETYPE_PEM));
-        }
-        ssl_.reset(SSL_new(context_.get()));
-        SSL_set_fd(ssl_.get(), client_.socket());
-        connected_ = SSL_connect(ssl_.get()) == 1;
-    }
-    bool connected() const { return connected_; }
-    void send(std::string_view bytes) {
-        SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
-    }
-    /// Sends close_notify; the server may still send.
-    void endSending() { SSL_shutdown(ssl_.get()); }
-    /// Less where the server ends before.
-    std::string readBytes(std::size_t size) {
-        std::string got;
-        char bytes[65536];
-        while (got.size() < size) {
-            const int n = SSL_read(ssl_.get(), bytes, sizeof bytes);
-            if (n <= 0) break;
-            got.append(bytes, static_cast<std::size_t>(n));
-        }
-        return got;
-    }
-
-  private:
-    test::Client client_;
-    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
-    std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, &SSL_free};
-    bool connected_ = false;
+    SteadyTime heldUntil_{};
+    bool wasHeld_ = false;
 };
 
 }  // namespace
@@ -142,10 +116,19 @@ class StreamTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(drainTellsEveryEngine);
     CPPUNIT_TEST(loopMayEndWithOpenConnections);
     CPPUNIT_TEST(spreadsConnectionsOverLoops);
+    CPPUNIT_TEST(heldInputIsReadLaterAndInSips);
+    CPPUNIT_TEST(heldInputOverTlsIsReadLaterAndInSips);
     CPPUNIT_TEST(speaksTls);
     CPPUNIT_TEST(speaksTlsOrNot);
     CPPUNIT_TEST(asksForClientCertificates);
+    CPPUNIT_TEST(tellsWhatTheClientsCertificateSays);
+    CPPUNIT_TEST(clientsMayDoWithoutACertificateButNotWithABadOne);
+    CPPUNIT_TEST(expiredCertificatesAreRefused);
+    CPPUNIT_TEST(revokedCertificatesAreRefused);
     CPPUNIT_TEST(refusesBadTlsFiles);
+    CPPUNIT_TEST(newHandshakesGetTheRenewedCertificate);
+    CPPUNIT_TEST(badTlsFilesLeaveTheOldCertificateInForce);
+    CPPUNIT_TEST(renewedClientCaCountsForNewConnections);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<test::RunningLoop> loop_;
@@ -171,9 +154,11 @@ class StreamTest : public CppUnit::TestFixture {
                             bool optional = false) {
         ListenerOptions options;
         options.tlsOptional = optional;
-        options.tls = std::make_unique<TlsOptions>(
-            TlsOptions{files.file("server.pem"), files.file("server.key"),
-                       askClients ? files.file("ca.pem") : ""});
+        options.tls =
+            std::make_unique<TlsOptions>(TlsOptions{files.file("server.pem"),
+                                                    files.file("server.key"),
+                                                    askClients ? files.file("ca.pem") : "",
+                                                    {}});
         return listen(std::move(options));
     }
 
@@ -182,6 +167,7 @@ class StreamTest : public CppUnit::TestFixture {
         loop_ = std::make_unique<test::RunningLoop>();
         seen_.disconnects = seen_.destroyed = seen_.drained = seen_.ticks = 0;
         seen_.wants = true;
+        seen_.cameWhileHeld = seen_.firstGulp = false;
         seen_.answersEnd = false;
     }
     void tearDown() override {
@@ -370,6 +356,32 @@ class StreamTest : public CppUnit::TestFixture {
         loop_->stop();  // connections of the second loop go before the first loop's acceptor
     }
 
+    void heldInputIsReadLaterAndInSips() {
+        test::Client client(listen());
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readUntil("\n"));
+        client.send(std::string(3000, 'x'));
+        CPPUNIT_ASSERT_EQUAL(std::string(3000, 'x'), client.readBytes(3000));
+        CPPUNIT_ASSERT(!seen_.cameWhileHeld);
+        CPPUNIT_ASSERT(!seen_.firstGulp);
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readUntil("\n"));
+        client.endSending();
+        CPPUNIT_ASSERT_EQUAL(""s, client.readAll());  // also the end is seen, later
+    }
+
+    void heldInputOverTlsIsReadLaterAndInSips() {
+        test::Certificates files;
+        files.issue("server");
+        TlsClient client(listenTls(files), files);
+        client.send("hold\n");
+        CPPUNIT_ASSERT_EQUAL("held\n"s, client.readBytes(5));
+        client.send(std::string(3000, 'x'));
+        CPPUNIT_ASSERT_EQUAL(std::string(3000, 'x'), client.readBytes(3000));
+        CPPUNIT_ASSERT(!seen_.cameWhileHeld);
+        CPPUNIT_ASSERT(!seen_.firstGulp);
+    }
+
     void speaksTls() {
         test::Certificates files;
         files.issue("server");
@@ -422,13 +434,145 @@ class StreamTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(1, seen_.destroyed.load());
     }
 
+    std::uint16_t listenFor(const test::Certificates& files, bool mayDoWithout,
+                            const std::string& revocations = {}) {
+        ListenerOptions options;
+        options.tls = std::make_unique<TlsOptions>(
+            TlsOptions{files.file("server.pem"), files.file("server.key"), files.file("ca.pem"),
+                       revocations, mayDoWithout});
+        return listen(std::move(options));
+    }
+    static std::string who(TlsClient client) {
+        client.send("who\n");
+        return client.readUntil('\n');
+    }
+
+    void tellsWhatTheClientsCertificateSays() {
+        test::Certificates files;
+        files.issue("server");
+        files.issueTo(
+            "alice", "/O=Busbar, Ltd/CN=alice",
+            "DNS:a.example,email:alice@example.com,URI:spiffe://example/alice,IP:10.0.0.1");
+        files.issueTo("two", "/CN=alice/CN=bob", "DNS:two");
+        files.issueTo("none", "/O=Busbar", "DNS:none");
+        const auto port = listenFor(files, false);
+        CPPUNIT_ASSERT_EQUAL(
+            "CN=alice,O=Busbar\\, Ltd|alice|DNS:a.example|email:alice@example.com|"
+            "URI:spiffe://example/alice\n"s,
+            who(TlsClient(port, files, "alice")));
+        CPPUNIT_ASSERT_EQUAL("CN=bob,CN=alice||DNS:two\n"s, who(TlsClient(port, files, "two")));
+        CPPUNIT_ASSERT_EQUAL("O=Busbar||DNS:none\n"s, who(TlsClient(port, files, "none")));
+    }
+
+    void clientsMayDoWithoutACertificateButNotWithABadOne() {
+        test::Certificates files, others;
+        files.issue("server");
+        files.issue("alice");
+        others.issue("mallory");
+        auto port = listenFor(files, true);
+        CPPUNIT_ASSERT_EQUAL("CN=alice|alice|DNS:localhost\n"s,
+                             who(TlsClient(port, files, "alice")));
+        CPPUNIT_ASSERT_EQUAL("nobody\n"s, who(TlsClient(port, files)));
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "mallory", &others)));
+        port = listenTls(files);  // not asked for: nobody, whatever the client has
+        CPPUNIT_ASSERT_EQUAL("nobody\n"s, who(TlsClient(port, files, "alice")));
+    }
+
+    void expiredCertificatesAreRefused() {
+        test::Certificates files;
+        files.issue("server");
+        files.issueTo("late", "/CN=alice", "DNS:late", -1);
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(listenFor(files, true), files, "late")));
+    }
+
+    void revokedCertificatesAreRefused() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("alice");
+        files.issue("bob");
+        files.revoke({});
+        const auto port = listenFor(files, false, files.file("crl.pem"));
+        CPPUNIT_ASSERT_EQUAL("CN=bob|bob|DNS:localhost\n"s, who(TlsClient(port, files, "bob")));
+        files.revoke("bob");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "bob")));
+        CPPUNIT_ASSERT_EQUAL("CN=alice|alice|DNS:localhost\n"s,
+                             who(TlsClient(port, files, "alice")));
+        files.write("crl.pem", "nothing");
+        CPPUNIT_ASSERT(!listener_->reloadTls(false).ok());
+        CPPUNIT_ASSERT_EQUAL(""s, who(TlsClient(port, files, "bob")));
+    }
+
     void refusesBadTlsFiles() {
         ListenerOptions options;
         options.tls = std::make_unique<TlsOptions>(
-            TlsOptions{"/nonexistent/cert.pem", "/nonexistent/key.pem", {}});
+            TlsOptions{"/nonexistent/cert.pem", "/nonexistent/key.pem", {}, {}});
         const auto made = listenStream({loop_->port()}, std::move(options), factory());
         CPPUNIT_ASSERT(!made.ok());
         CPPUNIT_ASSERT(made.error().text.find("/nonexistent/cert.pem") != std::string::npos);
+    }
+
+    void newHandshakesGetTheRenewedCertificate() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("renewed");
+        const auto port = listenTls(files);
+        TlsClient before(port, files);
+        CPPUNIT_ASSERT_EQUAL("server"s, before.serverName());
+        CPPUNIT_ASSERT_EQUAL(false, *listener_->reloadTls(false));  // nothing has changed
+        files.put("renewed.pem", "server.pem");
+        files.put("renewed.key", "server.key");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("renewed"s, TlsClient(port, files).serverName());
+        before.send("hello\n");
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, before.readBytes(6));
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(true));  // asked for: also without change
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), listener_->tlsState()->reloads);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), listener_->tlsState()->failures);
+        CPPUNIT_ASSERT(listener_->tlsState()->expiresAt > 1'700'000'000);
+    }
+
+    void badTlsFilesLeaveTheOldCertificateInForce() {
+        test::Certificates files;
+        files.issue("server");
+        files.issue("renewed");
+        const auto port = listenTls(files);
+        files.put("renewed.pem", "server.pem");  // its key is not there yet
+        const auto half = listener_->reloadTls(false);
+        CPPUNIT_ASSERT(!half.ok());
+        CPPUNIT_ASSERT(half.error().text.find("server.key") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL("server"s, TlsClient(port, files).serverName());
+        CPPUNIT_ASSERT_EQUAL(false, *listener_->reloadTls(false));  // said once, not each time
+        files.write("server.key", "-----BEGIN PRIVATE KEY-----\nMIGH");
+        CPPUNIT_ASSERT(!listener_->reloadTls(false).ok());
+        CPPUNIT_ASSERT_EQUAL("server"s, TlsClient(port, files).serverName());
+        files.put("renewed.key", "server.key");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("renewed"s, TlsClient(port, files).serverName());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), listener_->tlsState()->failures);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), listener_->tlsState()->reloads);
+    }
+
+    void renewedClientCaCountsForNewConnections() {
+        test::Certificates files, others;
+        files.issue("server");
+        files.issue("alice");
+        others.issue("bob");
+        const auto port = listenTls(files, true);
+        const auto echo = [&](TlsClient client) {
+            client.send("hello\n");
+            return client.readBytes(6);
+        };
+        TlsClient before(port, files, "alice");
+        CPPUNIT_ASSERT_EQUAL(""s, echo(TlsClient(port, files, "bob", &others)));
+        test::Certificates trusted;  // what clients trust must stay what it is
+        trusted.copy(files.file("ca.pem"), "ca.pem");
+        files.copy(others.file("ca.pem"), "ca.pem");
+        CPPUNIT_ASSERT_EQUAL(true, *listener_->reloadTls(false));
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, echo(TlsClient(port, trusted, "bob", &others)));
+        CPPUNIT_ASSERT_EQUAL(""s, echo(TlsClient(port, trusted, "alice", &files)));
+        before.send("hello\n");
+        CPPUNIT_ASSERT_EQUAL("hello\n"s, before.readBytes(6));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(StreamTest);

@@ -31,6 +31,9 @@ class UserStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unknownAndWrongAreToldAlike);
     CPPUNIT_TEST(passwordsAndRolesChange);
     CPPUNIT_TEST(configuredUsersHideOthersAndStay);
+    CPPUNIT_TEST(passwordsGetScramKeys);
+    CPPUNIT_TEST(filesWithoutScramKeysAreReadAndKeepTheirUsers);
+    CPPUNIT_TEST(unknownUsersLookTheSameAfterARestart);
     CPPUNIT_TEST(refusesBadNamesAndRoles);
     CPPUNIT_TEST(namesTheLineThatIsMalformed);
     CPPUNIT_TEST(refusesWhenTooManyWait);
@@ -98,6 +101,60 @@ class UserStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!login(*users, "anna", "file").ok());
         CPPUNIT_ASSERT(users->remove("anna").error().code == ErrorCode::conflict);
         CPPUNIT_ASSERT(users->list().at(0).configured);
+    }
+
+    void passwordsGetScramKeys() {
+        auto users = open();
+        CPPUNIT_ASSERT(!users->offersScram());  // nobody to offer it to
+        CPPUNIT_ASSERT(users->add("anna", "secret", {"orders"}).ok());
+        CPPUNIT_ASSERT(users->offersScram());
+        users = open();
+        CPPUNIT_ASSERT(users->offersScram());
+        const auto anna = users->scramLogin("anna");
+        CPPUNIT_ASSERT_EQUAL(std::string("anna"), anna.identity.user);
+        CPPUNIT_ASSERT(anna.identity.hasRole("orders"));
+        CPPUNIT_ASSERT_EQUAL(
+            anna.keys.storedKey,
+            deriveScramKeys("secret", anna.keys.salt, anna.keys.iterations).storedKey);
+        CPPUNIT_ASSERT(users->setRoles("anna", {}).ok());  // and they stay
+        CPPUNIT_ASSERT_EQUAL(anna.keys.storedKey, users->scramLogin("anna").keys.storedKey);
+        CPPUNIT_ASSERT(users->setPassword("anna", "other").ok());
+        CPPUNIT_ASSERT(anna.keys.storedKey != users->scramLogin("anna").keys.storedKey);
+        // One whose password SASLprep would change can only log in otherwise.
+        CPPUNIT_ASSERT(users->add("j", "J\xc3\xbcrgen", {}).ok());
+        CPPUNIT_ASSERT(!users->offersScram());
+        CPPUNIT_ASSERT(users->scramLogin("j").identity.user.empty());
+        CPPUNIT_ASSERT(login(*users, "j", "J\xc3\xbcrgen").ok());
+    }
+
+    void filesWithoutScramKeysAreReadAndKeepTheirUsers() {
+        const auto hash = hashPassword("secret");
+        disk_.setContent(
+            kPath,
+            "# Users of this Busbar: name, roles, password hash\nanna\tadmin\t" + *hash + "\n");
+        auto users = open();
+        CPPUNIT_ASSERT(login(*users, "anna", "secret").ok());
+        CPPUNIT_ASSERT(!users->offersScram());
+        CPPUNIT_ASSERT(users->scramLogin("anna").identity.user.empty());
+        CPPUNIT_ASSERT(users->add("bert", "x", {}).ok());
+        users = open();
+        CPPUNIT_ASSERT(login(*users, "anna", "secret").ok());
+        CPPUNIT_ASSERT(login(*users, "bert", "x").ok());
+        CPPUNIT_ASSERT(!users->offersScram());
+    }
+
+    void unknownUsersLookTheSameAfterARestart() {
+        auto users = open();
+        CPPUNIT_ASSERT(users->add("anna", "secret", {}).ok());
+        CPPUNIT_ASSERT(users->configure("conf", {}, "$scrypt$x").ok());
+        const auto salt = users->scramLogin("nobody").keys.salt;
+        CPPUNIT_ASSERT_EQUAL(salt, users->scramLogin("nobody").keys.salt);
+        CPPUNIT_ASSERT(salt != users->scramLogin("conf").keys.salt);
+        users = open();
+        CPPUNIT_ASSERT_EQUAL(salt, users->scramLogin("nobody").keys.salt);
+        CPPUNIT_ASSERT(users->setPassword("anna", "other").ok());
+        users = open();
+        CPPUNIT_ASSERT_EQUAL(salt, users->scramLogin("nobody").keys.salt);
     }
 
     void refusesBadNamesAndRoles() {
