@@ -201,6 +201,8 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("limits.groups-max", BUSBAR_AT(groupsMax), some));
     out.push_back(setting("limits.queues-max", BUSBAR_AT(queuesMax), some));
     out.push_back(setting("limits.temporary-queues-max", BUSBAR_AT(temporaryQueuesMax), some));
+    out.push_back(setting("limits.prepared-max", BUSBAR_AT(preparedMax), some));
+    out.push_back(setting("limits.prepared-bytes-max", BUSBAR_AT(preparedBytesMax), some));
 }
 
 void addStorage(std::vector<Setting>& out) {

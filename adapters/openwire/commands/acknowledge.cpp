@@ -30,6 +30,7 @@ bool enlists(const MessageAck& ack) {
 }  // namespace
 
 void Connection::on(MessageAck& ack) {
+    replaying_ = false;
     const Answer answer = answerTo(ack);
     TransactionPtr transaction;
     if (ack.transactionId && enlists(ack)) {

@@ -55,7 +55,7 @@ void Connection::on(ConnectionInfo& info) {
     clientId_ = info.clientId.value_or("");
     user_ = *info.userName;
     faultTolerant_ = faultTolerant_ || info.faultTolerant;
-    reconnected_ = info.failoverReconnect;
+    reconnected_ = replaying_ = info.failoverReconnect;
     state_ = State::connecting;
     authenticateOn(authenticator_, host_.bus().executor(), alive_, user_, *info.password,
                    [this](const Result<Identity>& identity) {
