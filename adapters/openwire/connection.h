@@ -102,6 +102,7 @@ class Connection final : public Engine, public SessionListener {
         std::vector<std::pair<ConsumerKey, Window::Position>> enlisted;
         std::vector<MessageAck> early;  ///< of messages that this connection was not sent yet
         bool replayed = false;          ///< perhaps without its acknowledgements
+        bool ended = false;             ///< by XA's end, which sends them
     };
     using TransactionPtr = std::shared_ptr<Transaction>;
     struct Producer {

@@ -115,6 +115,7 @@ void Connection::on(TransactionInfo& info) {
         case TransactionInfo::kForget:
             return forget(info);
         case TransactionInfo::kEnd:
+            if (auto found = findTransaction(info.transactionId)) (*found)->ended = true;
             return reply(answer);
         default:
             refuse(answer, {ErrorCode::malformed, "TransactionInfo of an unknown kind"});

@@ -24,6 +24,7 @@ class OpenWireXaTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(forgets);
     CPPUNIT_TEST(playedBackPreparedBranchesAreHereAlready);
     CPPUNIT_TEST(playedBackBranchesAreRolledBack);
+    CPPUNIT_TEST(whatBeginsBehindThePlaybackIsNotPlayedBack);
     CPPUNIT_TEST(localTransactionsHaveOnePhase);
     CPPUNIT_TEST_SUITE_END();
 
@@ -243,6 +244,7 @@ class OpenWireXaTest : public CppUnit::TestFixture {
             auto ack = client.ack(MessageAck::kStandard, 1, 1);
             ack.transactionId = id_;
             client.send(ack, false);
+            say(TransactionInfo::kEnd);
             client.read();
             return say(TransactionInfo::kPrepare);
         };
@@ -261,20 +263,34 @@ class OpenWireXaTest : public CppUnit::TestFixture {
     /// The client leaves out what they acknowledged: committed, they would be half of themselves.
     void playedBackBranchesAreRolledBack() {
         Client& client = login(true);
-        client.subscribe();
+        const auto consumer = client.subscribe();
         work();
-        auto command = say(TransactionInfo::kPrepare);
+        const auto command = say(TransactionInfo::kPrepare);
         list({});
         isXa(100, client.refused(command));
         work();
         isXa(100, client.refused(say(TransactionInfo::kCommitOnePhase)));
+        CPPUNIT_ASSERT(client.answered(say(TransactionInfo::kBegin)));
+        auto ack = client.ack(MessageAck::kStandard, 1, 1);
+        ack.transactionId = id_;
+        client.deliver(consumer, 1);
+        client.send(ack, false);  // it goes on: this is not played back
+        say(TransactionInfo::kEnd);
+        client.read();
+        say(TransactionInfo::kPrepare);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.bus.take<PrepareTransaction>().accepts.size());
+    }
+
+    void whatBeginsBehindThePlaybackIsNotPlayedBack() {
+        Client& client = login(true);
+        client.subscribe();
         ConsumerControl control;  // the playback is over
         control.consumerId = makeRef(Client::consumerId(1));
         control.prefetch = 10;
         client.send(control, false);
         client.read();
         work();
-        command = say(TransactionInfo::kPrepare);
+        const auto command = say(TransactionInfo::kPrepare);
         say(TransactionInfo::kPrepare);
         answer<PrepareTransaction>();
         CPPUNIT_ASSERT_EQUAL(0, integer(command));
