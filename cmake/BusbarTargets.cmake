@@ -20,6 +20,7 @@ add_library(busbar_flags INTERFACE)
 # GCC 12 reports variants of strings as maybe-uninitialized (GCC bug 105562 and its kin): noise only.
 target_compile_options(busbar_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow
   -Wnon-virtual-dtor -Woverloaded-virtual -fno-omit-frame-pointer
+  -fno-semantic-interposition  # nobody replaces our functions at run time, so they may be inlined
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 if(BUSBAR_WERROR)
   target_compile_options(busbar_flags INTERFACE -Werror)

@@ -11,7 +11,7 @@ say() { printf '==> %s\n' "$*"; }
 packages_build="g++ cmake ninja-build ccache pkg-config ca-certificates git
   libboost1.81-dev libssl-dev libxerces-c-dev libpugixml-dev libpoco-dev libspdlog-dev libfmt-dev zlib1g-dev libjemalloc-dev libqpid-proton11-dev"
 packages_sample="nodejs npm python3 python3-stomp python3-zeep"
-packages_jms="libactivemq-java libspring-jms-java libspring-aop-java libcommons-logging-java libaopalliance-java
+packages_jms="libactivemq-java libbtm-java libgeronimo-jta-1.2-spec-java libspring-jms-java libspring-aop-java libcommons-logging-java libaopalliance-java
   default-jdk-headless"
 packages_test="libcppunit-dev python3-qpid-proton libqpid-proton-cpp12-dev chromium clang-format clang-tidy curl openssl python3-requests $packages_sample $packages_jms"
 

@@ -136,6 +136,8 @@ struct Configuration {
     std::uint64_t queuesMax = 100'000;
     std::uint64_t temporaryQueuesMax = 1'000;
     UserLimits userLimits;
+    std::uint64_t preparedMax = 1'000;
+    std::uint64_t preparedBytesMax = 256ull << 20;
     JournalOptions journal;
     Milliseconds dedupWindow{600'000};
     std::uint64_t dedupMax = 1'000'000;

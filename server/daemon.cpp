@@ -3,6 +3,7 @@
 #include "adapters/http/management.h"
 #include "adapters/http/message_endpoints.h"
 #include "adapters/http/operations.h"
+#include "adapters/http/transaction_endpoints.h"
 #include "adapters/http/user_sessions.h"
 #include "adapters/soap/provider.h"
 #include "adapters/soap/services.h"
@@ -36,6 +37,8 @@ BrokerOptions brokerOptions(const Configuration& c) {
     options.dedupMax = c.dedupMax;
     options.queuesMax = c.queuesMax;
     options.temporariesPerSessionMax = c.temporaryQueuesMax;
+    options.preparedMax = c.preparedMax;
+    options.preparedBytesMax = c.preparedBytesMax;
     options.memoryMax = c.memoryBytesMax;
     options.readAheadBytes = c.readAheadBytes;
     options.unconfirmedMax = c.unconfirmedBytesMax;
@@ -133,6 +136,7 @@ class Daemon::Impl {
         endpoints_.install(router_);
         operations_.install(router_);
         management_.install(router_);
+        transactions_.install(router_);
         listeners_ = std::make_unique<Listeners>(configuration_, router_, *logins_);
         if (auto listening = listeners_->open(ports_); !listening) return listening;
         return writePorts();
@@ -323,6 +327,7 @@ class Daemon::Impl {
     http::MessageEndpoints endpoints_;
     http::OperationEndpoints operations_;
     http::ManagementEndpoints management_;
+    http::TransactionEndpoints transactions_{sessions_};
     std::unique_ptr<HttpClient> client_;
     std::vector<std::unique_ptr<soap::HttpProvider>> providers_;
     std::unique_ptr<Listeners> listeners_;

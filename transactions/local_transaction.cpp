@@ -43,6 +43,12 @@ CommitTransaction LocalTransaction::commit(SessionId session, RequestId request)
     return command;
 }
 
+PrepareTransaction LocalTransaction::prepare(SessionId session, RequestId request,
+                                             BranchId branch) {
+    CommitTransaction all = commit(session, request);
+    return {session, request, std::move(branch), std::move(all.sends), std::move(all.accepts)};
+}
+
 Settle LocalTransaction::rollback(SessionId session, RequestId request) {
     Settle command;
     command.session = session;

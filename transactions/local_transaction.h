@@ -32,6 +32,9 @@ class LocalTransaction {
 
     /// The whole as one command, answered when durable. The transaction is empty afterwards.
     CommitTransaction commit(SessionId session, RequestId request);
+    /// The first of two phases, as one command, answered when durable: from then on it is the
+    /// core's. The transaction is empty afterwards.
+    PrepareTransaction prepare(SessionId session, RequestId request, BranchId branch);
     /// The acknowledged deliveries return to their queues, their count raised. The sends are
     /// forgotten.
     Settle rollback(SessionId session, RequestId request);

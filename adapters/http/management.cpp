@@ -39,6 +39,7 @@ void writeQueue(JsonWriter& json, const QueuePicture& queue, bool withOptions) {
         {"evicted", &QueuePicture::evicted},
         {"redelivered", &QueuePicture::redelivered},
         {"dropped", &QueuePicture::dropped},
+        {"prepared", &QueuePicture::prepared},
     };
     json.beginObject().key("name").string(queue.name).key("kind").string(queue.kind);
     for (const auto& [key, value] : kFields) json.key(key).number(queue.*value);

@@ -274,6 +274,11 @@ void Connection::onEffect(Effect& effect) {
     if (auto* delivered = std::get_if<Delivered>(&effect)) return deliver(*delivered);
     if (auto* completed = std::get_if<Completed>(&effect)) return onCompleted(*completed);
     if (auto* browsed = std::get_if<Browsed>(&effect)) return onBrowsed(*browsed);
+    if (auto* pictured = std::get_if<Pictured>(&effect)) {
+        const auto pending = pending_.take(pictured->request);
+        if (pending && pending->pictured) pending->pictured(*pictured->picture);
+        return leaveWhenDone();
+    }
     if (auto* blocked = std::get_if<ProducerBlocked>(&effect)) {
         blocked_ = blocked->blocked;
         return;

@@ -95,6 +95,7 @@ class Connection final : public Engine, public SessionListener {
         Ref<ProducerId> producer;              ///< send: whose window is given back
         std::int32_t windowBytes = 0;          ///< ... and how much of it
         std::function<void(Completed&)> then;  ///< other
+        std::function<void(const Picture&)> pictured;
     };
     struct Transaction {
         explicit Transaction(LocalTransaction::Limits limits) : work(limits) {}
@@ -102,6 +103,8 @@ class Connection final : public Engine, public SessionListener {
         std::optional<Error> failed;  ///< something of it did: it cannot be committed
         std::vector<std::pair<ConsumerKey, Window::Position>> enlisted;
         std::vector<MessageAck> early;  ///< of messages that this connection was not sent yet
+        bool replayed = false;          ///< perhaps without its acknowledgements
+        bool ended = false;             ///< by XA's end, which sends them
     };
     using TransactionPtr = std::shared_ptr<Transaction>;
     struct Producer {
@@ -216,7 +219,16 @@ class Connection final : public Engine, public SessionListener {
     Result<TransactionPtr> findTransaction(const Ref<TransactionId>& id);
     void begin(const TransactionInfo& info);
     void prepare(const TransactionInfo& info);
+    void onPrepared(const Answer& answer, const BranchId& branch,
+                    const std::optional<Error>& error);
+    void refusePrepare(const Answer& answer, const BranchId& branch, const Error& why);
     void commit(const TransactionInfo& info);
+    void refuseCommit(const TransactionInfo& info, const Error& why);
+    void decide(const TransactionInfo& info, bool commit);
+    void onDecided(const Answer& answer, const BranchId& branch, bool commit, Completed& done);
+    void forget(const TransactionInfo& info);
+    void recover(const Answer& answer);
+    void listPrepared(std::function<void(const Picture&)> then);
     void rollback(Transaction& transaction);
     void accepted(const Transaction& transaction, bool yes);
     Result<void> matchEarly(const TransactionPtr& transaction);
@@ -260,6 +272,8 @@ class Connection final : public Engine, public SessionListener {
     std::string user_;
     bool faultTolerant_ = false;
     bool reconnected_ = false;
+    /// A client that has failed over plays back what it had, first of all.
+    bool replaying_ = false;
     Answer login_;
     std::string held_;  ///< input that came while connecting, or behind an upload
     std::int32_t lastCommandId_ = 0;
@@ -274,8 +288,10 @@ class Connection final : public Engine, public SessionListener {
     std::uint64_t lastSource_ = 0;
     std::map<ProducerKey, Producer> producers_;
     std::map<std::string, TransactionPtr> transactions_;
-    std::set<Destination> temporaries_;  ///< this connection's own
-    KnownTemporaries known_;             ///< others' that the client was told of
+    std::set<BranchId> preparing_;                 ///< not answered yet
+    std::map<BranchId, TransactionPtr> prepared_;  ///< here, and not decided yet
+    std::set<Destination> temporaries_;            ///< this connection's own
+    KnownTemporaries known_;                       ///< others' that the client was told of
 
     std::deque<Delivered> waiting_;    ///< came while the peer was behind
     std::vector<DeliveryId> accepts_;  ///< of one turn: go over as one command

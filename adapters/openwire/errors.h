@@ -20,6 +20,9 @@ Ref<Throwable> toInvalidSelector(const Error& error);
 /// client finds the code there by the prefix "xaErrorCode:".
 enum class XaCode : int {
     rolledBack = 100,      ///< XA_RBROLLBACK
+    heuristicCommit = 7,   ///< XA_HEURCOM
+    heuristicBack = 6,     ///< XA_HEURRB
+    duplicate = -8,        ///< XAER_DUPID
     invalid = -5,          ///< XAER_INVAL
     notKnown = -4,         ///< XAER_NOTA
     resourceError = -3,    ///< XAER_RMERR

@@ -84,7 +84,7 @@ template <class C>
 constexpr bool kNeedsNoRight =
     std::is_same_v<C, OpenSession> || std::is_same_v<C, CloseSession> ||
     std::is_same_v<C, Unsubscribe> || std::is_same_v<C, AddCredit> || std::is_same_v<C, Settle> ||
-    std::is_same_v<C, ExtendLease> || std::is_same_v<C, DeleteTemporary> ||
+    std::is_same_v<C, ExtendLease> || std::is_same_v<C, ListPrepared> || std::is_same_v<C, DeleteTemporary> ||
     std::is_same_v<C, ForgetProducer>;
 
 template <class C>
@@ -176,8 +176,12 @@ void Broker::Impl::happen(Draft& draft) {
             lazily(RemoveEntry{spilled.queue, spilled.id});  // left meanwhile
         }
     }
+    std::vector<Command> later;
+    if (draft.prepares) later = branchPrepared(*std::exchange(draft.prepares, std::nullopt));
+    if (draft.decides) later = branchDecided(*std::exchange(draft.decides, std::nullopt));
     for (auto& effect : draft.effects) emit(std::move(effect));
     for (auto& effect : draft.behind) emit(std::move(effect));
+    runLater(later);
     for (const auto& id : draft.answered) {
         if (ServiceCall* call = calls_.find(id)) tellWaiters(*call, std::nullopt, false);
     }
@@ -209,14 +213,14 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
     for (const auto& added : draft.added) {
         Queue* q = queue(added.queue);
         if (!q) continue;
-        QueueEntry& entry = q->messages.at(added.place);
-        removeFromMemory(*q, entry);
-        q->bytes -= entry.bytes;
+        const QueueEntry& entry = q->messages.at(added.place);
         --q->stats.in;
         q->stats.idsIn -= entry.id.value;
-        q->messages.erase(added.place);
-        if (!q->blocked.empty()) markDirty(*q);
+        removeUncounted(*q, added.place);
     }
+    std::vector<Command> later;
+    if (draft.prepares) later = prepareRefused(*draft.prepares);
+    if (draft.decides) later = decisionRefused(*draft.decides);
     for (const auto& removal : draft.removals) {
         Queue* q = queue(removal.queue);
         HeldDelivery* held = ledger_.find(removal.delivery);
@@ -241,6 +245,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         emit(std::move(effect));
     }
     for (auto& effect : draft.behind) emit(std::move(effect));
+    runLater(later);
     for (const auto& key : draft.dedupKeys) dedup_.forget(key);
     for (auto& numbered : draft.producers) {
         const auto row =

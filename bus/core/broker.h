@@ -57,9 +57,11 @@ struct BrokerOptions {
     /// Messages in memory, in bytes of footprint. Beyond it stored messages are kept on disk alone
     /// and fetched back ahead of their consumers; others are spilled there.
     std::uint64_t memoryMax = 256ull << 20;
-    std::uint64_t readAheadBytes = 4ull << 20;   ///< fetched at a time for one queue
-    std::uint64_t unconfirmedMax = 64ull << 20;  ///< on the way to the disk; then producers wait
-    std::uint64_t groupsMax = 100'000;           ///< of a queue: idle ones beyond are forgotten
+    std::uint64_t readAheadBytes = 4ull << 20;      ///< fetched at a time for one queue
+    std::uint64_t unconfirmedMax = 64ull << 20;     ///< on the way to the disk; then producers wait
+    std::uint64_t groupsMax = 100'000;              ///< of a queue: idle ones beyond are forgotten
+    std::uint64_t preparedMax = 1'000;              ///< branches that wait for their coordinator
+    std::uint64_t preparedBytesMax = 256ull << 20;  ///< of their messages together
     AbandonedLimits abandoned;
     std::vector<PermissionRule> permissions = defaultPermissions();
     /// Options of queues by name patterns (wildcards as in topics), the first that matches; for

@@ -52,12 +52,37 @@ std::optional<Error> Broker::Impl::refusal(Session& s, const Send& c) {
     return lacksSend(s, c.message->destination);
 }
 
-std::optional<Error> Broker::Impl::refusal(Session& s, const CommitTransaction& c) {
-    for (const auto& message : c.sends) {
+std::optional<Error> Broker::Impl::lacksSends(Session& s,
+                                              const std::vector<std::shared_ptr<Message>>& sends) {
+    for (const auto& message : sends) {
         if (auto error = lacksSend(s, message->destination))
             return Error{ErrorCode::transactionAborted, error->text};
     }
     return std::nullopt;
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const CommitTransaction& c) {
+    return lacksSends(s, c.sends);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const PrepareTransaction& c) {
+    return lacksSends(s, c.sends);
+}
+
+/// A coordinator's word on its own user's branch needs no right; an operator's does.
+std::optional<Error> Broker::Impl::lacksForce(const Session& s, bool force) {
+    if (!force) return std::nullopt;
+    return Error{ErrorCode::notAuthorized,
+                 "user '" + s.user + "' may not decide in place of a coordinator: that needs the " +
+                     "role '" + std::string(kAdminRole) + "'"};
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const DecidePrepared& c) {
+    return lacksForce(s, c.force);
+}
+
+std::optional<Error> Broker::Impl::refusal(Session& s, const ForgetPrepared& c) {
+    return lacksForce(s, c.force);
 }
 
 std::optional<Error> Broker::Impl::refusal(Session& s, const Subscribe& c) {

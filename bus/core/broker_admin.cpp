@@ -52,7 +52,8 @@ void Broker::Impl::on(DeleteQueue& c) {
                         Error{ErrorCode::inUse, "queue '" + c.queue + "' has " +
                                                     std::to_string(q->consumers.size()) +
                                                     " consumers and " + std::to_string(busy) +
-                                                    " messages in their hands: end them first"});
+                                                    " messages in their hands or in transactions: "
+                                                    "end them first"});
     }
     dropQueue(*q);
     Draft draft = newDraft();

@@ -73,6 +73,15 @@ void Broker::Impl::makeReady(Queue& q, EntryPlace place, Milliseconds delay) {
                       {SteadyTimer::Kind::redeliver, q.id, place, id.value, {}});
 }
 
+/// The entry is gone as if it had never come.
+void Broker::Impl::removeUncounted(Queue& q, EntryPlace place) {
+    QueueEntry& entry = q.messages.at(place);
+    removeFromMemory(q, entry);
+    q.bytes -= entry.bytes;
+    q.messages.erase(place);
+    if (!q.blocked.empty()) markDirty(q);
+}
+
 /// The entry is gone from memory, and counted.
 void Broker::Impl::eraseEntry(Queue& q, EntryPlace place, Leaving leaving) {
     QueueEntry& entry = q.messages.at(place);

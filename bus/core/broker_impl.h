@@ -7,6 +7,7 @@
 #include "bus/core/dedup_memory.h"
 #include "bus/core/jobs.h"
 #include "bus/core/permissions.h"
+#include "bus/core/prepared.h"
 #include "bus/core/producer_memory.h"
 #include "bus/core/queue.h"
 #include "bus/core/rows.h"
@@ -95,6 +96,8 @@ struct Draft {
     std::vector<std::string> services;  ///< that this unit defines
     SessionId subscriber;               ///< whose consumer goes where this is refused
     ConsumerId subscribed;
+    /// The branch of which this is the first phase, or the second.
+    std::optional<BranchId> prepares, decides;
     Job* job = nullptr;  ///< that counts it
 };
 
@@ -148,6 +151,10 @@ class Broker::Impl final : public RecoveryListener {
     void on(ForgetProducer& c);
     void on(Send& c);
     void on(CommitTransaction& c);
+    void on(PrepareTransaction& c);
+    void on(DecidePrepared& c);
+    void on(ForgetPrepared& c);
+    void on(ListPrepared& c);
     void on(DefineService& c);
     void on(Call& c);
     void on(Settle& c);
@@ -167,6 +174,9 @@ class Broker::Impl final : public RecoveryListener {
     // for each command that needs a right.
     std::optional<Error> refusal(Session& s, const Send& c);
     std::optional<Error> refusal(Session& s, const CommitTransaction& c);
+    std::optional<Error> refusal(Session& s, const PrepareTransaction& c);
+    std::optional<Error> refusal(Session& s, const DecidePrepared& c);
+    std::optional<Error> refusal(Session& s, const ForgetPrepared& c);
     std::optional<Error> refusal(Session& s, const Subscribe& c);
     std::optional<Error> refusal(Session& s, const DeleteSubscription& c);
     std::optional<Error> refusal(Session& s, const Receive& c);
@@ -187,6 +197,8 @@ class Broker::Impl final : public RecoveryListener {
     std::optional<Error> lacksAt(Session& s, Right right, const std::string& name);
     std::optional<Error> lacksAny(const Session& s) const;
     std::optional<Error> lacksSend(Session& s, const Destination& to);
+    std::optional<Error> lacksSends(Session& s, const std::vector<std::shared_ptr<Message>>& sends);
+    static std::optional<Error> lacksForce(const Session& s, bool force);
     void noteRefusal(const Session& s, const Error& error);
     template <class C>
     void applyOne(C& c);
@@ -268,8 +280,37 @@ class Broker::Impl final : public RecoveryListener {
     StoredId nextId();
     std::string messageId(StoredId id) const;
 
+    // Distributed transactions (broker_prepared.cpp).
+    void prepareSend(const std::shared_ptr<Message>& message, Session& s, PreparedBranch& branch,
+                     Draft& draft);
+    void prepareAccept(DeliveryId id, PreparedBranch& branch, Draft& draft);
+    std::optional<Error> mayPrepare(const PrepareTransaction& c, const Session& s,
+                                    std::uint64_t bytes) const;
+    PreparedBranch* branchFor(const Session& s, const BranchId& id, bool force);
+    void decide(PreparedBranch& branch, const DecidePrepared& c, const Session& s);
+    void closeForced(PreparedBranch& branch, SessionId session, RequestId request);
+    // Each gives back what came while it was on its way, to be run behind its answer.
+    std::vector<Command> branchPrepared(const BranchId& id);
+    std::vector<Command> prepareRefused(const BranchId& id);
+    std::vector<Command> branchDecided(const BranchId& id);
+    std::vector<Command> decisionRefused(const BranchId& id);
+    void runLater(std::vector<Command>& later);
+    QueueEntry* entryOf(Queue* q, const PreparedBranch::Place& at);
+    void sendHappens(const PreparedBranch::Place& at);
+    void sendIsGone(const PreparedBranch::Place& at);
+    void acceptHappens(const PreparedBranch::Place& at);
+    void acceptComesBack(const PreparedBranch::Place& at, SessionId keeper);
+    void acceptFailed(Queue& q, EntryPlace place);
+    void recoverBranch(std::string_view key, std::string_view value);
+    bool recoverPrepared(Queue& q, QueueEntry& entry, unsigned char priority);
+    void endRecoveryOfBranches();
+    std::vector<BranchPicture> branchPictures(const std::string* user) const;
+    void checkBranches() const;
+
     // Limits (broker_limits.cpp).
     enum class Room : unsigned char { yes, wait, no };
+    /// Whether all of a transaction can happen now; nothing is dropped for it before it is sure to.
+    Room roomForAll(const std::vector<std::shared_ptr<Message>>& sends, Queue*& full, Error& why);
     /// `before`: what the same unit of work brings before this one.
     Room room(Queue& queue, std::uint64_t bytes, Error& why, Load before = {});
     Room makeRoom(const Message& message, Queue*& full, Error& why);
@@ -356,6 +397,7 @@ class Broker::Impl final : public RecoveryListener {
     void makeReady(Queue& queue, EntryPlace place, Milliseconds delay);
     void delayUntil(Queue& queue, EntryPlace place, WallTime due);
     void noteExpiration(Queue& queue, EntryPlace place);
+    void removeUncounted(Queue& queue, EntryPlace place);
     void eraseEntry(Queue& queue, EntryPlace place, Leaving leaving);
     void leave(Queue& queue, EntryPlace place, Leaving leaving);
     HeldDelivery* heldBy(DeliveryId id, SessionId holder);
@@ -450,6 +492,8 @@ class Broker::Impl final : public RecoveryListener {
     DedupMemory dedup_;
     ProducerMemory producers_;
     CallTable calls_;
+    std::map<BranchId, PreparedBranch> branches_;
+    std::uint64_t preparedBytes_ = 0;
     std::map<std::string, std::string> groupStates_;  ///< by rows::groupKey
     std::deque<Draft> inFlight_;                      ///< ascending by sequence
     std::vector<Draft> spare_;                        ///< emptied ones, for their memory
@@ -484,7 +528,14 @@ class Broker::Impl final : public RecoveryListener {
     std::uint64_t maxQueueId_ = 0;               ///< found by recovery
     std::vector<rows::KnownFailures> failures_;  ///< found by recovery
     std::vector<Operation> leftovers_;  ///< found by recovery: of the last process, to be removed
-    Queue* recovered_ = nullptr;        ///< where the last message found belongs
+    struct Expected {
+        PreparedBranch* branch;
+        PreparedBranch::Place* place;
+        bool send;
+    };
+    /// Entries that the branches' rows name, until recovery has told of them.
+    std::map<std::pair<QueueId, StoredId>, Expected> expected_;
+    Queue* recovered_ = nullptr;  ///< where the last message found belongs
     bool instanceStored_ = false;
     bool more_ = false;  ///< a budget was used up: go on soon
     int looks_ = 0;      ///< what is left of this step's budget for scanners

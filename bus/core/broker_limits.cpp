@@ -36,10 +36,20 @@ std::string_view whatHappens(const Queue& q) {
     return {};
 }
 
-/// Of a command that waits for room.
+/// Who waits for room, and under which request.
+std::pair<SessionId, RequestId> askedBy(const Command& command) {
+    return std::visit(
+        [](const auto& c) -> std::pair<SessionId, RequestId> {
+            if constexpr (requires { c.request; })
+                return {c.session, c.request};
+            else
+                return {c.session, {}};
+        },
+        command);
+}
+
 SessionId senderOf(const Command& command) {
-    const auto* send = std::get_if<Send>(&command);
-    return send ? send->session : std::get<CommitTransaction>(command).session;
+    return askedBy(command).first;
 }
 
 /// The first in line; where nothing is ready, the first that waits for its group or its time.
@@ -97,6 +107,25 @@ Broker::Impl::Room Broker::Impl::makeRoom(const Message& message, Queue*& full, 
     return room(*full, sizeInQueue(message), why);
 }
 
+Broker::Impl::Room Broker::Impl::roomForAll(const std::vector<std::shared_ptr<Message>>& sends,
+                                            Queue*& full, Error& why) {
+    std::unordered_map<QueueId, Load> loads;
+    for (const auto& message : sends) {
+        if (auto allowed = checkSend(*message); !allowed) {
+            why = allowed.error();
+            return Room::no;
+        }
+        full = message->destination.isTopic() ? nullptr : queueNamed(message->destination.name);
+        if (!full || full->options.whenFull == WhenFull::dropOldest) continue;
+        Load& before = loads[full->id];
+        const Room answer = room(*full, sizeInQueue(*message), why, before);
+        if (answer != Room::yes) return answer;
+        ++before.messages;
+        before.bytes += sizeInQueue(*message);
+    }
+    return Room::yes;
+}
+
 void Broker::Impl::park(Queue& q, SessionId id, Command command, const std::string& why) {
     q.blocked.push_back(std::move(command));
     Session& s = *session(id);
@@ -137,10 +166,8 @@ void Broker::Impl::dropWaitingSends(SessionId id) {
 
 /// The queue that the command waits for is deleted.
 void Broker::Impl::refuseWaiting(const Command& command, const std::string& queue) {
-    const auto* send = std::get_if<Send>(&command);
-    const SessionId id = senderOf(command);
-    complete(id, send ? send->request : std::get<CommitTransaction>(command).request,
-             Error{ErrorCode::notFound, "queue '" + queue + "' was deleted"});
+    const auto [id, request] = askedBy(command);
+    complete(id, request, Error{ErrorCode::notFound, "queue '" + queue + "' was deleted"});
     Session* s = session(id);
     if (s && --s->waitingSends == 0 && !s->waitsForDisk) tellBlocked(*s, {});
 }

@@ -81,7 +81,8 @@ Picture Broker::Impl::picture(Now now) const {
         QueuePicture p;
         p.name = q->name;
         p.kind = kindName(q->kind);
-        p.depth = q->messages.size();
+        p.depth = q->messages.size() - q->prepared.sends;
+        p.prepared = q->prepared.sends + q->prepared.accepts;
         p.held = q->messages.count(EntryState::held) + q->messages.count(EntryState::settling);
         p.delayed = q->messages.count(EntryState::delayed);
         p.bytes = q->bytes;
@@ -139,6 +140,7 @@ Picture Broker::Impl::picture(Now now) const {
         out.services.push_back({name, calls_.open(name), stats.calls, stats.replies, stats.timeouts,
                                 stats.lateReplies, stats.duplicateReplies});
     }
+    out.branches = branchPictures(nullptr);
     out.messagesIn = messagesIn_;
     out.deliveries = deliveries_;
     out.duplicates = duplicates_;
@@ -168,9 +170,9 @@ void Broker::Impl::checkInvariants() const {
         BUSBAR_CHECK(share == q->memory, "queue " + q->name + " miscounts its memory");
         memory += share;
         const QueueStats& s = q->stats;
-        BUSBAR_CHECK(s.in == s.gone() + q->messages.size(),
+        BUSBAR_CHECK(s.in + q->prepared.sends == s.gone() + q->messages.size(),
                      "queue " + q->name + " does not reconcile");
-        BUSBAR_CHECK(s.idsIn == s.idsGone + q->messages.idSum(),
+        BUSBAR_CHECK(s.idsIn + q->prepared.idsOfSends == s.idsGone + q->messages.idSum(),
                      "the ids of queue " + q->name + " do not reconcile");
         held += q->messages.count(EntryState::held);
         checkConsumers(*q);
@@ -189,6 +191,7 @@ void Broker::Impl::checkInvariants() const {
         }
     });
     BUSBAR_CHECK(inHands == held, "held messages and deliveries do not agree");
+    checkBranches();
 }
 
 void Broker::Impl::checkConsumers(Queue& q) const {

@@ -162,9 +162,11 @@ Result<Queue*> Broker::Impl::openSubscription(const Subscribe& c, Session& s,
                                              known.subscription->selectorText + "', not on '" +
                                              info.pattern + "' with '" + info.selectorText + "'"};
         }
-        if (known.messages.count(EntryState::settling) > 0) {
-            return {ErrorCode::inUse, "durable subscription '" + name +
-                                          "' has messages in a commit on its way: try again"};
+        if (known.messages.count(EntryState::settling) > 0 || known.prepared.any()) {
+            return {ErrorCode::inUse,
+                    "durable subscription '" + name +
+                        "' has messages in a commit on its way, or in a prepared transaction: try "
+                        "again when it is over"};
         }
         dropQueue(
             known);  // JMS 2.0, 8.3.3: another topic under the same name is a new subscription
@@ -212,10 +214,11 @@ void Broker::Impl::on(DeleteSubscription& c) {
                         Error{ErrorCode::notFound, "no durable subscription '" + name + "'"});
     }
     Queue& q = *queue(found->second);
-    if (!q.consumers.empty() || q.messages.count(EntryState::settling) > 0) {
+    if (!q.consumers.empty() || q.messages.count(EntryState::settling) > 0 || q.prepared.any()) {
         return complete(c.session, c.request,
                         Error{ErrorCode::inUse,
-                              "durable subscription '" + name + "' has a consumer: end it first"});
+                              "durable subscription '" + name +
+                                  "' has a consumer, or messages in a transaction: end it first"});
     }
     dropQueue(q);
     Draft draft = newDraft();
@@ -246,7 +249,7 @@ void Broker::Impl::sweepSubscriptions() {
         const std::string held = std::to_string(q.messages.size()) + " messages, " +
                                  std::to_string(q.bytes) + " bytes, without a consumer for " +
                                  std::to_string(unused.count() / 1000) + " s";
-        if (most >= 1 && q.messages.count(EntryState::settling) == 0) {
+        if (most >= 1 && q.messages.count(EntryState::settling) == 0 && !q.prepared.any()) {
             over.push_back(id);
             notice(Notice::Level::warning, q.name, "abandoned subscription ended: " + held);
         } else if (most >= kWarnAt && !std::exchange(info.warned, true)) {

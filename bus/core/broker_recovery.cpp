@@ -61,6 +61,8 @@ void Broker::Impl::onRow(Table table, std::string_view key, std::string_view val
             if (auto last = ProducerMemory::decode(value))
                 producers_.set(std::string(key), std::move(*last));
             return;
+        case Table::prepared:
+            return recoverBranch(key, value);
         case Table::users:
             return;
     }
@@ -88,6 +90,7 @@ void Broker::Impl::onMessage(const MessageSummary& message, std::span<const Entr
         entry.state = entry.due != WallTime{} ? EntryState::delayed : EntryState::ready;
         entry.stored = true;
         q.bytes += entry.bytes;
+        if (!expected_.empty() && recoverPrepared(q, entry, message.priority)) continue;
         ++q.stats.in;
         q.stats.idsIn += id.value;
         const WallTime due = entry.due;
@@ -104,6 +107,7 @@ void Broker::Impl::start(Now now, Step& step) {
     nextQueueId_ = std::max(maxQueueId_ + 1, nextQueueId_);
     nextSweep_ = now.steady;
     dedup_.sort();
+    endRecoveryOfBranches();
     for (rows::KnownFailures& known : std::exchange(failures_, {})) {
         Queue* q = queue(known.queue);
         if (q && q->messages.findId(known.message))

@@ -298,20 +298,15 @@ void Broker::Impl::on(CommitTransaction& c) {
                           "delivery " + std::to_string(id.value) + " is no longer held here"});
         }
     }
-    // All of them together must fit; nothing is dropped for it before it is sure to happen.
-    std::unordered_map<QueueId, Load> loads;
-    for (const auto& message : c.sends) {
-        if (auto allowed = checkSend(*message); !allowed) return abort(allowed.error());
-        Queue* full =
-            message->destination.isTopic() ? nullptr : queueNamed(message->destination.name);
-        if (!full || full->options.whenFull == WhenFull::dropOldest) continue;
-        Error why;
-        Load& before = loads[full->id];
-        const Room answer = room(*full, sizeInQueue(*message), why, before);
-        if (answer == Room::no) return abort(why);
-        if (answer == Room::wait) return park(*full, s->id, std::move(c), why.text);
-        ++before.messages;
-        before.bytes += sizeInQueue(*message);
+    Queue* wanted = nullptr;
+    Error shortOf;
+    switch (roomForAll(c.sends, wanted, shortOf)) {
+        case Room::yes:
+            break;
+        case Room::wait:
+            return park(*wanted, s->id, std::move(c), shortOf.text);
+        case Room::no:
+            return abort(shortOf);
     }
     Draft draft = newDraft();
     for (const DeliveryId id : c.accepts) {

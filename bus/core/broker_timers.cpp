@@ -105,8 +105,9 @@ void Broker::Impl::sweep() {
         sweepScanners(*q);
         trimGroups(*q);
         const QueueStats& s = q->stats;
-        const std::uint64_t missing = s.idsIn - s.idsGone - q->messages.idSum();
-        const std::uint64_t there = q->messages.size();
+        const std::uint64_t missing =
+            s.idsIn - s.idsGone - (q->messages.idSum() - q->prepared.idsOfSends);
+        const std::uint64_t there = q->messages.size() - q->prepared.sends;
         if (s.in == s.gone() + there && missing == 0) continue;
         if (std::exchange(q->alarmed, true)) continue;
         notice(Notice::Level::alarm, q->name,

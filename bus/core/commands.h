@@ -3,6 +3,7 @@
 
 #include "bus/base/clock.h"
 #include "bus/base/ids.h"
+#include "bus/core/branch_id.h"
 #include "bus/message/message.h"
 
 #include <cstdint>
@@ -155,6 +156,49 @@ struct CommitTransaction {
     RequestId request;
     std::vector<std::shared_ptr<Message>> sends;
     std::vector<DeliveryId> accepts;
+};
+
+/// The first phase of a distributed transaction: what CommitTransaction does, but for its becoming
+/// visible. Answered when it is durable: from then on it survives the session, its connection and
+/// the bus until DecidePrepared. Nobody sees its messages, nobody gets what it acknowledged, the
+/// limits of their queues count both, and dedup ids of its messages count as used. alreadyExists:
+/// a branch of this id is prepared; limitReached: too many are; else as CommitTransaction.
+struct PrepareTransaction {
+    SessionId session;
+    RequestId request;
+    BranchId branch;
+    std::vector<std::shared_ptr<Message>> sends;
+    std::vector<DeliveryId> accepts;
+};
+
+/// The second phase, by any session of the user who prepared it. Rolled back: its messages are
+/// gone; what it acknowledged stays in the hands of this session where it still has it, and else
+/// returns to its queue with the count raised. notFound: no such branch is prepared (any more).
+/// conflict: an operator has decided otherwise, and Completed.value says how: "committed" or
+/// "rolled-back".
+struct DecidePrepared {
+    SessionId session;
+    RequestId request;
+    BranchId branch;
+    bool commit = true;
+    /// An operator decides in place of the coordinator, for any user's branch. What was decided is
+    /// remembered, durably, until the coordinator says the same, or ForgetPrepared.
+    bool force = false;
+};
+
+/// Forgets what an operator has decided. inUse: the branch still waits for its decision.
+struct ForgetPrepared {
+    SessionId session;
+    RequestId request;
+    BranchId branch;
+    bool force = false;  ///< of any user
+};
+
+/// Which branches of this user are prepared, or were decided by an operator and not forgotten?
+/// Answered by Pictured, whose picture has nothing but branches.
+struct ListPrepared {
+    SessionId session;
+    RequestId request;
 };
 
 /// Takes up to `max` messages from a queue under a lease: held without a consumer until settled or
@@ -356,7 +400,8 @@ struct TakePicture {
 
 using Command =
     std::variant<OpenSession, CloseSession, Send, Subscribe, Unsubscribe, DeleteSubscription,
-                 AddCredit, Settle, CommitTransaction, Receive, ExtendLease, Browse, DefineQueue,
+                 AddCredit, Settle, CommitTransaction, PrepareTransaction, DecidePrepared,
+                 ForgetPrepared, ListPrepared, Receive, ExtendLease, Browse, DefineQueue,
                  DeleteQueue, Purge, MoveMessages, Reschedule, PauseGroup, GroupState,
                  MakeTemporary, DeleteTemporary, ForgetProducer, DefineService, Call, TakePicture>;
 

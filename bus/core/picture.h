@@ -12,7 +12,7 @@ namespace busbar {
 
 /// Counters only grow while the daemon runs. For every queue, always:
 ///   in == out + expired + dead + purged + moved + evicted + depth     (depth counts held, delayed
-///   and unconfirmed ones)
+///   and unconfirmed ones). What a prepared branch sends has not come in before its commit.
 struct QueuePicture {
     std::string name;
     std::string kind;  ///< "queue", "temp-queue", "subscription"
@@ -44,6 +44,7 @@ struct QueuePicture {
     /// Arrivals and acknowledgements a second, over about the last minute.
     double inRate = 0, outRate = 0;
     double drainSeconds = -1;  ///< until nothing waits, at these rates; below 0: it gets no shorter
+    std::uint64_t prepared = 0;  ///< sent or acknowledged by branches that are prepared
 };
 
 struct SessionPicture {
@@ -61,17 +62,31 @@ struct ServicePicture {
     std::uint64_t calls = 0, replies = 0, timeouts = 0, lateReplies = 0, duplicateReplies = 0;
 };
 
+/// A branch of a distributed transaction.
+struct BranchPicture {
+    BranchId branch;
+    std::string state;  ///< "prepared"; forced by an operator: "committed", "rolled-back"
+    std::string user;   ///< who prepared it
+    WallTime preparedAt{};
+    std::uint64_t messages = 0;  ///< sends
+    std::uint64_t accepts = 0;   ///< acknowledgements
+    std::uint64_t bytes = 0;     ///< of the messages
+    std::string decidedBy;       ///< the operator
+    WallTime decidedAt{};
+};
+
 struct Picture {
     std::vector<QueuePicture> queues;  ///< sorted by name
     std::vector<SessionPicture> sessions;
     std::vector<ServicePicture> services;
-    std::uint64_t messagesIn = 0;    ///< sends taken (after dedup)
-    std::uint64_t deliveries = 0;    ///< hand-outs
-    std::uint64_t duplicates = 0;    ///< sends answered from the dedup memory
-    std::uint64_t unroutable = 0;    ///< topic messages that no subscription wanted
-    std::uint64_t unauthorized = 0;  ///< commands that were refused for want of a right
-    std::uint64_t unitsPending = 0;  ///< units of work that are not durable yet
-    std::uint64_t memory = 0;        ///< bytes of messages in memory
+    std::vector<BranchPicture> branches;  ///< sorted by id
+    std::uint64_t messagesIn = 0;         ///< sends taken (after dedup)
+    std::uint64_t deliveries = 0;         ///< hand-outs
+    std::uint64_t duplicates = 0;         ///< sends answered from the dedup memory
+    std::uint64_t unroutable = 0;         ///< topic messages that no subscription wanted
+    std::uint64_t unauthorized = 0;       ///< commands that were refused for want of a right
+    std::uint64_t unitsPending = 0;       ///< units of work that are not durable yet
+    std::uint64_t memory = 0;             ///< bytes of messages in memory
     std::uint64_t memoryMax = 0;
     std::vector<std::string> notices;  ///< the latest, newest last, each with its time
 };

@@ -39,14 +39,22 @@ struct Rates {
 
 enum class QueueKind : unsigned char { queue, temporary, subscription };
 
-/// What we count. Always: in == out + expired + dead + purged + moved + evicted + messages.size(),
-/// and the same with the sums of their ids. Dropped ones never came in.
+/// What we count. Always: in + prepared sends == out + expired + dead + purged + moved + evicted +
+/// messages.size(), and the same with the sums of their ids. Dropped ones never came in.
 struct QueueStats {
     std::uint64_t in = 0, out = 0, expired = 0, dead = 0, purged = 0, moved = 0, evicted = 0;
     std::uint64_t redelivered = 0, dropped = 0;
     std::uint64_t idsIn = 0, idsGone = 0;
 
     std::uint64_t gone() const { return out + expired + dead + purged + moved + evicted; }
+};
+
+/// Entries that belong to prepared branches. Sends have a place here, but have not come in yet.
+struct PreparedEntries {
+    std::uint64_t sends = 0, idsOfSends = 0;
+    std::uint64_t accepts = 0;
+
+    bool any() const { return sends + accepts > 0; }
 };
 
 /// What a message counts for in its queue's size: also what of it is not in memory.
@@ -89,6 +97,7 @@ struct Queue {
     std::uint64_t bytes = 0;
     std::uint64_t memory = 0;  ///< of what is in memory
     QueueStats stats;
+    PreparedEntries prepared;
 
     std::vector<Consumer*> consumers;
     std::uint64_t turns = 0;

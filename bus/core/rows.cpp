@@ -133,6 +133,90 @@ std::optional<KnownFailures> readFailures(std::string_view key, std::string_view
     return out;
 }
 
+namespace {
+
+constexpr std::uint8_t kBranchVersion = 1;
+enum class BranchRow : std::uint8_t { prepared, committed, rolledBack };
+
+void putPlaces(std::string& out, const std::vector<PreparedBranch::Place>& places) {
+    putVarint(out, places.size());
+    for (const auto& at : places) {
+        putVarint(out, at.queue.value);
+        putVarint(out, at.id.value);
+    }
+}
+
+std::vector<PreparedBranch::Place> readPlaces(WireReader& in) {
+    std::vector<PreparedBranch::Place> places;
+    for (std::uint64_t n = in.varint(); n > 0 && in.ok(); --n) {
+        PreparedBranch::Place at;
+        at.queue = QueueId(in.varint());
+        at.id = StoredId(in.varint());
+        at.found = false;
+        places.push_back(at);
+    }
+    return places;
+}
+
+}  // namespace
+
+std::string branchKey(const BranchId& id) {
+    std::string key;
+    putFixed(key, id.format);
+    putString(key, id.global);
+    putString(key, id.branch);
+    return key;
+}
+
+std::string branch(const PreparedBranch& branch) {
+    const bool over = branch.force;
+    std::string value;
+    putFixed(value, kBranchVersion);
+    putFixed(value, !over           ? BranchRow::prepared
+                    : branch.commit ? BranchRow::committed
+                                    : BranchRow::rolledBack);
+    putString(value, branch.user);
+    putFixed<std::int64_t>(value, branch.preparedAt.time_since_epoch().count());
+    putString(value, branch.decidedBy);
+    putFixed<std::int64_t>(value, branch.decidedAt.time_since_epoch().count());
+    putVarint(value, branch.messages);
+    putVarint(value, branch.bytes);
+    static const PreparedBranch kNothing;
+    const PreparedBranch& held = over ? kNothing : branch;
+    putPlaces(value, held.sends);
+    putPlaces(value, held.accepts);
+    putVarint(value, held.dedupKeys.size());
+    for (const auto& key : held.dedupKeys) putString(value, key);
+    return value;
+}
+
+std::optional<PreparedBranch> readBranch(std::string_view key, std::string_view value) {
+    WireReader keyIn(key);
+    WireReader in(value);
+    PreparedBranch out;
+    out.id.format = keyIn.fixed<std::int32_t>();
+    out.id.global = keyIn.string();
+    out.id.branch = keyIn.string();
+    if (in.fixed<std::uint8_t>() != kBranchVersion) return std::nullopt;
+    const auto state = in.fixed<std::uint8_t>();
+    if (state > static_cast<std::uint8_t>(BranchRow::rolledBack)) return std::nullopt;
+    out.force = static_cast<BranchRow>(state) != BranchRow::prepared;
+    out.commit = static_cast<BranchRow>(state) == BranchRow::committed;
+    out.state = out.force ? PreparedBranch::State::forced : PreparedBranch::State::prepared;
+    out.user = in.string();
+    out.preparedAt = WallTime(Milliseconds(in.fixed<std::int64_t>()));
+    out.decidedBy = in.string();
+    out.decidedAt = WallTime(Milliseconds(in.fixed<std::int64_t>()));
+    out.messages = in.varint();
+    out.bytes = in.varint();
+    out.sends = readPlaces(in);
+    out.accepts = readPlaces(in);
+    for (std::uint64_t n = in.varint(); n > 0 && in.ok(); --n)
+        out.dedupKeys.emplace_back(in.string());
+    if (!in.ok() || !keyIn.ok()) return std::nullopt;
+    return out;
+}
+
 std::string groupKey(QueueId queue, std::string_view group) {
     std::string key(kGroupPrefix);
     putFixed(key, queue.value);

@@ -2,6 +2,7 @@
 // docs/formats/journal.md, "Tables", is the grammar.
 #pragma once
 
+#include "bus/core/prepared.h"
 #include "bus/core/queue.h"
 #include "bus/store/unit_of_work.h"
 
@@ -38,6 +39,11 @@ struct KnownFailures {
 std::optional<KnownFailures> readFailures(std::string_view key, std::string_view value);
 
 std::string groupKey(QueueId queue, std::string_view group);
+
+std::string branchKey(const BranchId& id);
+/// A branch that is prepared with what it holds, or only what an operator has decided of it.
+std::string branch(const PreparedBranch& branch);
+std::optional<PreparedBranch> readBranch(std::string_view key, std::string_view value);
 
 inline constexpr std::string_view kInstanceName = "name";       ///< what message ids start with
 inline constexpr std::string_view kIdsReserved = "ids";         ///< no id from here on was given

@@ -46,6 +46,7 @@ enum class Table : unsigned char {
     users,          ///< name -> scrypt hash and roles
     failures,       ///< queue and message -> what went wrong with its deliveries so far
     producers,      ///< producer id -> last sequence number and its outcome
+    prepared,       ///< XA transaction id -> what a prepared branch holds
 };
 
 /// Sets the row `key` of a table. Keys up to 64 KiB, values up to 16 MiB.

@@ -110,6 +110,7 @@ std::vector<Command> scheduleCommands();
 std::vector<Command> queueCommands();
 std::vector<Command> groupCommands();
 std::vector<Command> deadLetterCommands();
+std::vector<Command> txCommands();
 Command connectionsCommand();
 Command serviceListCommand();
 std::vector<Command> journalCommands();

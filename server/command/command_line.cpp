@@ -10,7 +10,7 @@ namespace busbar::command {
 namespace {
 
 /// Words of the design that this version does not offer.
-constexpr std::array<std::string_view, 4> kLater{"registry", "route", "tx", "bench"};
+constexpr std::array<std::string_view, 3> kLater{"registry", "route", "bench"};
 
 Error wrong(std::string text) {
     return {ErrorCode::invalidArgument, std::move(text)};

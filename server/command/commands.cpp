@@ -34,6 +34,7 @@ std::vector<Command> allCommands() {
     append(scheduleCommands());
     append(queueCommands());
     append(groupCommands());
+    append(txCommands());
     append({connectionsCommand(), serviceListCommand(), noticesCommand()});
     append(journalCommands());
     append({configCommand()});

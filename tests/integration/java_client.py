@@ -11,6 +11,7 @@ JARS = ("activemq-client", "geronimo-jms_1.1_spec", "geronimo-j2ee-management-1.
         "slf4j-nop", "jackson-core", "jackson-databind", "jackson-annotations")
 SPRING = ("spring3-jms", "spring3-transaction", "spring3-core", "spring3-beans", "spring3-context", "spring3-aop",
           "spring3-messaging", "commons-logging", "aopalliance")
+XA = ("btm", "geronimo-jta-1.2-spec")
 
 
 def jars(names):
@@ -27,7 +28,7 @@ class Java:
             cls.directory = tempfile.mkdtemp(prefix="busbar-java-")
             atexit.register(shutil.rmtree, cls.directory, True)
             sources = sorted(str(file) for file in (HERE / "java").glob("*.java"))
-            subprocess.run(["javac", "-nowarn", "-encoding", "UTF-8", "-d", cls.directory, "-cp", jars(JARS + SPRING),
+            subprocess.run(["javac", "-nowarn", "-encoding", "UTF-8", "-d", cls.directory, "-cp", jars(JARS + SPRING + XA),
                             *sources], check=True, stderr=subprocess.DEVNULL)
         return cls.directory
 

@@ -100,7 +100,7 @@ class CatalogueTest(unittest.TestCase):
 class PeerTest(unittest.TestCase):
     """The same catalogue against Debian's ActiveMQ: where do the two differ? docs/protocols/openwire.md says it."""
     # ActiveMQ keeps no priorities by default, misses what a composite consumer's topic gets, takes any name.
-    DIFFERENT = {"priorities", "compositeConsumer", "properties", "temporaryDeleted", "badName", "toAdvisory", "xaTwoPhase"}
+    DIFFERENT = {"priorities", "compositeConsumer", "properties", "temporaryDeleted", "badName", "toAdvisory"}
     CONFIG = """<beans xmlns="http://www.springframework.org/schema/beans"
   xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
   xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd

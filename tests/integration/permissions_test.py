@@ -4,9 +4,8 @@ import http.client
 import subprocess
 import unittest
 
-import openwire_clients_test
 from busbar_fixture import BUSBAR, Bus, clean_environment
-from openwire_clients_test import Java
+from java_client import Java
 from proton import Message
 from proton.reactor import Copy
 from proton.utils import BlockingConnection, LinkDetached, SendException
@@ -29,10 +28,6 @@ OPERATIONS = ("send", "publish", "receive", "subscribe", "browse")
 def setUpModule():
     PermissionsTest.hash = subprocess.run([BUSBAR, "user", "hash"], input=PASSWORD + "\n", capture_output=True, text=True,
                                           check=True, env=clean_environment()).stdout.strip()
-
-
-def tearDownModule():
-    openwire_clients_test.tearDownModule()
 
 
 def configuration(password_hash):

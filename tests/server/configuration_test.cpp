@@ -287,12 +287,15 @@ class ConfigurationTest : public CppUnit::TestFixture {
         const auto c = mustRead(
             file("<limits memory-bytes-max='1' read-ahead-bytes='2' unconfirmed-bytes-max='3' "
                  "subscription-bytes-max='4' groups-max='5' large-body-bytes='8' "
-                 "large-body-bytes-max='9'/><abandoned-subscriptions "
+                 "large-body-bytes-max='9' prepared-max='10' "
+                 "prepared-bytes-max='11'/><abandoned-subscriptions "
                  "unused-ms='86400000' messages-max='6' bytes-max='7'/>"));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), c.memoryBytesMax);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), c.readAheadBytes);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), c.unconfirmedBytesMax);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(8), c.largeBodyBytes);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(10), c.preparedMax);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(11), c.preparedBytesMax);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(9), c.largeBodyBytesMax);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(4), c.subscriptionBytesMax);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(5), c.groupsMax);

@@ -30,6 +30,7 @@ bool enlists(const MessageAck& ack) {
 }  // namespace
 
 void Connection::on(MessageAck& ack) {
+    replaying_ = false;
     const Answer answer = answerTo(ack);
     TransactionPtr transaction;
     if (ack.transactionId && enlists(ack)) {
@@ -39,6 +40,8 @@ void Connection::on(MessageAck& ack) {
             return;  // its commit will be told
         }
         transaction = std::move(*found);
+        // They are not played back: it goes on, or was begun behind the playback.
+        if (!transaction->ended) transaction->replayed = false;
     }
     Consumer* consumer = findConsumer(ack.consumerId);
     if (consumer && consumer->sources.empty() && !consumer->browse) return reply(answer);

@@ -135,6 +135,7 @@ void Connection::subscribe(Consumer& consumer, std::vector<Subscribe> commands,
 /// Sent by a client that has failed over, when it is done with what came before: the consumer was
 /// made again without a prefetch, and gets it now.
 void Connection::on(ConsumerControl& control) {
+    replaying_ = false;
     const Answer answer = answerTo(control);
     Consumer* consumer = findConsumer(control.consumerId);
     if (!consumer) return reply(answer);
@@ -151,6 +152,7 @@ void Connection::on(ConsumerControl& control) {
 // ---- pull
 
 void Connection::on(MessagePull& command) {
+    replaying_ = false;
     Consumer* consumer = findConsumer(command.consumerId);
     const Answer answer = answerTo(command);
     if (!consumer) {

@@ -57,7 +57,7 @@ void Connection::on(ConnectionInfo& info) {
     connectionId_ = info.connectionId;
     clientId_ = info.clientId.value_or("");
     faultTolerant_ = faultTolerant_ || info.faultTolerant;
-    reconnected_ = info.failoverReconnect;
+    reconnected_ = replaying_ = info.failoverReconnect;
     state_ = State::connecting;
     if (certificate) return onAuthenticated(authenticator_.identify(*certificate));
     user_ = *info.userName;

@@ -27,7 +27,6 @@ class OpenWireProduceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unknownTransactionsWereRolledBack);
     CPPUNIT_TEST(playedBackAcknowledgementsWaitForTheirMessages);
     CPPUNIT_TEST(playedBackAcknowledgementsOfNothingAbort);
-    CPPUNIT_TEST(xaCommitsInOnePhaseAlone);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<Client> client_;
@@ -316,44 +315,6 @@ class OpenWireProduceTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.count<CommitTransaction>());
         client.send(client.ack(MessageAck::kStandard, 1, 1), false);  // still the client's
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.bus.take<Settle>().deliveries.size());
-    }
-
-    void xaCommitsInOnePhaseAlone() {
-        Client& client = login();
-        XaTransactionId xid;
-        xid.formatId = 4711;
-        xid.globalTransactionId = Buffer::copyOf("g");
-        xid.branchQualifier = Buffer::copyOf("b");
-        const auto id = makeRef(TransactionId{xid});
-        const auto say = [&](std::int8_t operation) {
-            return client.send(client.transact(operation, id));
-        };
-        auto message = client.textMessage("a");
-        message.transactionId = id;
-        CPPUNIT_ASSERT(client.answered(say(TransactionInfo::kBegin)));
-        client.send(message, false);
-        CPPUNIT_ASSERT(client.answered(say(TransactionInfo::kEnd)));
-        auto command = say(TransactionInfo::kCommitOnePhase);
-        client.bus.complete(client.bus.take<CommitTransaction>().request);
-        CPPUNIT_ASSERT(client.answered(command));
-
-        say(TransactionInfo::kBegin);
-        client.send(message, false);
-        client.read();
-        CPPUNIT_ASSERT(client.refused(say(TransactionInfo::kPrepare)).find("xaErrorCode:100") !=
-                       std::string::npos);
-        CPPUNIT_ASSERT(
-            client.refused(say(TransactionInfo::kCommitTwoPhase)).find("xaErrorCode:-4") !=
-            std::string::npos);
-        say(TransactionInfo::kBegin);  // one that did nothing
-        client.read();
-        say(TransactionInfo::kPrepare);
-        auto all = client.read();
-        CPPUNIT_ASSERT_EQUAL(std::int32_t(3), Client::find<IntegerResponse>(all)->result);
-        say(TransactionInfo::kRecover);
-        all = client.read();
-        CPPUNIT_ASSERT(Client::find<DataArrayResponse>(all)->data->empty());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.bus.count<CommitTransaction>());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(OpenWireProduceTest);

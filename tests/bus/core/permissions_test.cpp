@@ -75,6 +75,17 @@ std::function<Command(SessionId)> commitTo(const Destination& to) {
     };
 }
 
+std::function<Command(SessionId)> prepareFor(const Destination& to) {
+    return [to](SessionId session) {
+        PrepareTransaction c;
+        c.session = session;
+        c.request = kRequest;
+        c.branch = BranchId{1, "g", "b"};
+        c.sends = {BrokerHarness::text(to, "x")};
+        return Command(std::move(c));
+    };
+}
+
 std::function<Command(SessionId)> subscribeTo(const Destination& to, const string& durable = {}) {
     return [=](SessionId session) {
         Subscribe c;
@@ -111,6 +122,7 @@ std::vector<Case> cases() {
         {"commit", false, {Right::send}, commitTo(q)},
         {"commit to a new queue", false, {Right::send, Right::create}, commitTo(missing)},
         {"commit to a topic", true, {Right::send}, commitTo(t)},
+        {"prepare", false, {Right::send}, prepareFor(q)},
         {"consume", false, {Right::receive}, subscribeTo(q)},
         {"consume a new queue", false, {Right::receive, Right::create}, subscribeTo(missing)},
         {"subscribe", true, {Right::receive}, subscribeTo(t)},

@@ -6,6 +6,8 @@
 //   for;
 //   - what was confirmed as acknowledged never comes back;
 //   - a transaction happens wholly or not at all;
+//   - a prepared branch survives everything until it is decided, nobody sees or gets any of it
+//   before, and it is decided once;
 //   - nobody holds a message that another one holds; first deliveries keep the order of arrival;
 //   - a group's messages come in order, also after one of them was returned, and never to two
 //   holders at a time;
@@ -71,7 +73,7 @@ inline bool selects(std::size_t selector, std::uint64_t number) {
     }
 }
 
-enum class Fate { sent, confirmed, acceptAsked, accepted, unknown, refused };
+enum class Fate { sent, confirmed, acceptAsked, accepted, unknown, refused, inBranch };
 
 struct Sent {
     Fate fate = Fate::sent;
@@ -86,6 +88,15 @@ struct Sent {
 struct Transaction {
     std::vector<std::string> sends, accepts;
     enum class State { asked, committed, aborted, unknown } state = State::asked;
+};
+
+/// Of a distributed transaction.
+struct Branch {
+    std::vector<std::string> sends, accepts;
+    enum class State { preparing, prepared, deciding } state = State::preparing;
+    bool commit = false;  ///< deciding
+    SessionId holder;     ///< whose deliveries it acknowledges; 0 after a crash
+    std::vector<DeliveryId> deliveries;
 };
 
 struct Attached {
@@ -206,6 +217,15 @@ class Simulation {
     void call(Client& client);
     void answer();
 
+    // Distributed transactions (simulation_branches.cpp).
+    void prepareBranch(Client& client);
+    void endBranch(std::uint64_t number, bool committed);
+    void decideBranch(Client& client);
+    void decideOne(Client& client, std::uint64_t number);
+    void decideAll();
+    void branchesAfterCrash(const std::set<std::string>& stored);
+    void checkRecoveredBranches();
+
     // What they are told (simulation_effects.cpp).
     void on(Completed& c);
     Client* clientOf(SessionId session);
@@ -242,13 +262,14 @@ class Simulation {
     bool draining_ = false;
     std::uint64_t lastToken_ = 0;
     std::map<std::uint64_t, Transaction> transactions_;
+    std::map<std::uint64_t, Branch> knownBranches_;  ///< that are not over
     std::map<std::pair<SessionId, RequestId>, std::function<void(const Completed&)>> asks_;
     std::map<std::pair<SessionId, RequestId>, std::string> callAsks_;
     std::map<std::string, std::string> answers_;
     std::vector<std::pair<DeliveryId, MessagePtr>> requests_;
     std::uint64_t nextSession_ = 1, nextRequest_ = 0, nextConsumer_ = 0, nextTransaction_ = 0;
     std::uint64_t made_ = 0, confirmed_ = 0, accepted_ = 0, crashes_ = 0, calls_ = 0,
-                  callsAnswered_ = 0, answersMade_ = 0;
+                  callsAnswered_ = 0, answersMade_ = 0, branchesCommitted_ = 0;
 };
 
 }  // namespace busbar::test

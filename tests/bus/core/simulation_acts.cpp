@@ -14,7 +14,7 @@ std::string Simulation::queueName() {
 
 void Simulation::act() {
     Client& client = clients_[pick(clients_.size())];
-    switch (pick(34)) {
+    switch (pick(37)) {
         case 0:
         case 1:
         case 2:
@@ -83,6 +83,12 @@ void Simulation::act() {
         case 33:
             if (pick(10) == 0) forgetProducer(client);
             return;
+        case 34:
+            if (knownBranches_.size() < 20) prepareBranch(client);
+            return;
+        case 35:
+        case 36:
+            return decideBranch(client);
         default:
             return flush();
     }

@@ -17,17 +17,21 @@ void Simulation::run() {
     }
     store_.setFull(false);
     finishAll();
+    crash();
+    decideAll();
+    finishAll();
     store_.clearCorrupt();
     crash();
     drain();
     CPPUNIT_ASSERT(confirmed_ > steps_ / 100 && accepted_ > steps_ / 200 &&
-                   callsAnswered_ > steps_ / 1000);
+                   callsAnswered_ > steps_ / 1000 && branchesCommitted_ > steps_ / 1000);
 }
 
 std::string Simulation::summary() const {
     std::string out;
-    for (const std::uint64_t count : {made_, confirmed_, accepted_, crashes_, calls_,
-                                      callsAnswered_, answersMade_, nextRequest_, nextConsumer_})
+    for (const std::uint64_t count :
+         {made_, confirmed_, accepted_, crashes_, calls_, callsAnswered_, answersMade_,
+          nextRequest_, nextConsumer_, branchesCommitted_})
         out += " " + std::to_string(count);
     return out;
 }
@@ -91,6 +95,7 @@ void Simulation::restart() {
     fetchSelectors_.clear();
     requests_.clear();
     for (int i = 0; i < kSessions; ++i) openClient();
+    checkRecoveredBranches();
     submit(DefineService{clients_[0].session, {}, "svc"});
     subscribeWorker();
     define("drop", WhenFull::dropOldest, 10);

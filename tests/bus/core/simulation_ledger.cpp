@@ -56,6 +56,7 @@ void Simulation::afterCrash() {
             sent_[tag].fate = happened ? Fate::accepted : Fate::confirmed;
     }
     transactions_.clear();
+    branchesAfterCrash(stored);
     for (auto& [tag, sent] : sent_) {
         if (sent.fate == Fate::confirmed && sent.persistent && !sent.losable) {
             CPPUNIT_ASSERT_MESSAGE("confirmed and lost: " + tag, stored.contains(tag));
@@ -68,6 +69,11 @@ void Simulation::afterCrash() {
         Sent& sent = it->second;
         sent.ordered = false;
         const bool there = stored.contains(it->first);
+        if (sent.fate == Fate::inBranch) {
+            CPPUNIT_ASSERT_MESSAGE("prepared and lost: " + it->first, there);
+            ++it;
+            continue;
+        }
         if (sent.fate == Fate::sent) sent.fate = there ? Fate::confirmed : Fate::refused;
         if (sent.fate == Fate::acceptAsked) sent.fate = there ? Fate::confirmed : Fate::accepted;
         const bool over = sent.fate == Fate::accepted || sent.fate == Fate::refused ||
@@ -190,6 +196,7 @@ void Simulation::take(Client& client, const Delivery& delivery, ConsumerId consu
     CPPUNIT_ASSERT_MESSAGE("delivered, though gone: " + tag, known != sent_.end());
     Sent& sent = known->second;
     CPPUNIT_ASSERT_MESSAGE("acknowledged and back: " + tag, sent.fate != Fate::accepted);
+    CPPUNIT_ASSERT_MESSAGE("of a prepared branch: " + tag, sent.fate != Fate::inBranch);
     CPPUNIT_ASSERT_MESSAGE(
         "held twice: " + tag + " in " + message.destination.name + " group " + message.groupId,
         !outstanding_.contains(tag));

@@ -1,6 +1,7 @@
 import static javax.jms.Session.AUTO_ACKNOWLEDGE;
 import static javax.jms.Session.SESSION_TRANSACTED;
 
+import java.util.Arrays;
 import javax.jms.Connection;
 import javax.jms.Message;
 import javax.jms.MessageConsumer;
@@ -13,7 +14,7 @@ import javax.transaction.xa.XAResource;
 import javax.transaction.xa.Xid;
 import org.apache.activemq.ActiveMQXAConnectionFactory;
 
-/** Local transactions, and what there is of XA. */
+/** Local transactions, and XA ones. */
 final class TransactionCases {
     private final Catalogue c;
 
@@ -158,7 +159,6 @@ final class TransactionCases {
         return Catalogue.text(other);
     }
 
-    /** Where two phases are not offered, prepare rolls back and says so. */
     private String xaTwoPhase() throws Exception {
         XASession session = xaSession();
         XAResource resource = session.getXAResource();
@@ -168,15 +168,19 @@ final class TransactionCases {
         resource.start(xid, XAResource.TMNOFLAGS);
         Catalogue.send(session, queue, "1");
         resource.end(xid, XAResource.TMSUCCESS);
-        try {
-            resource.prepare(xid);
-        } catch (XAException refused) {
-            Catalogue.same(XAException.XA_RBROLLBACK, refused.errorCode, "code");
-            Catalogue.nothing(other);
-            Catalogue.same(0, resource.recover(XAResource.TMSTARTRSCAN).length, "nothing is prepared");
-            return "rolled back";
-        }
+        Catalogue.same(XAResource.XA_OK, resource.prepare(xid), "vote");
+        Catalogue.nothing(other);
+        Xid[] prepared = resource.recover(XAResource.TMSTARTRSCAN);
+        Catalogue.same(1, prepared.length, "one is prepared");
+        Catalogue.check(Arrays.equals(xid.getGlobalTransactionId(), prepared[0].getGlobalTransactionId()), "the one");
         resource.commit(xid, false);
-        return Catalogue.text(other);
+        Catalogue.same(0, resource.recover(XAResource.TMSTARTRSCAN).length, "nothing is prepared any more");
+        String got = Catalogue.text(other);
+        try {
+            resource.rollback(xid);
+        } catch (XAException unknown) {
+            return got + " " + unknown.errorCode;
+        }
+        return got + " known";
     }
 }
