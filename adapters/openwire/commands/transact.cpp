@@ -169,7 +169,7 @@ void Connection::prepare(const TransactionInfo& info) {
         IntegerResponse response;
         response.correlationId = answer.commandId;
         response.result = kReadOnly;
-        return write(std::move(response));
+        return write(response);
     }
     flushAccepts();
     preparing_.insert(branch);
@@ -190,7 +190,7 @@ void Connection::onPrepared(const Answer& answer, const BranchId& branch,
     IntegerResponse response;
     response.correlationId = answer.commandId;
     response.result = kPrepared;
-    write(std::move(response));
+    write(response);
 }
 
 /// A client that has failed over plays its transactions back, prepared ones too: those are here.
