@@ -306,6 +306,7 @@ class Broker::Impl final : public RecoveryListener {
     void endRecoveryOfBranches();
     std::vector<BranchPicture> branchPictures(const std::string* user) const;
     void checkBranches() const;
+    void sweepBranches();
 
     // Limits (broker_limits.cpp).
     enum class Room : unsigned char { yes, wait, no };

@@ -8,6 +8,7 @@ namespace busbar {
 namespace {
 
 constexpr std::size_t kRowMax = 15 << 20;  // of the 16 MiB that a row may have
+constexpr std::chrono::minutes kInDoubtLong(10);
 constexpr std::string_view kRolledBack = "its distributed transaction was rolled back";
 
 std::string outcomeName(bool commit) {
@@ -332,6 +333,20 @@ void Broker::Impl::on(ListPrepared& c) {
     auto picture = std::make_shared<Picture>();
     picture->branches = branchPictures(&s->user);
     emit(Pictured{c.session, c.request, std::move(picture)});
+}
+
+/// Says once that a coordinator is long in coming: what its branch holds is nobody's meanwhile.
+void Broker::Impl::sweepBranches() {
+    for (auto& [id, branch] : branches_) {
+        if (branch.state != PreparedBranch::State::prepared || branch.warned) continue;
+        if (now_.wall - branch.preparedAt < kInDoubtLong) continue;
+        branch.warned = true;
+        notice(Notice::Level::warning, toText(id),
+               "a transaction of '" + branch.user + "' has been prepared for " +
+                   std::to_string(
+                       std::chrono::duration_cast<std::chrono::minutes>(kInDoubtLong).count()) +
+                   " minutes and waits for its coordinator; 'busbar tx' decides in its place");
+    }
 }
 
 // ---- entries ----

@@ -100,6 +100,7 @@ void Broker::Impl::tick(Now now, Step& step) {
 void Broker::Impl::sweep() {
     sweepMemories();
     sweepSubscriptions();
+    sweepBranches();
     updateRates();
     for (auto& [id, q] : queues_) {
         sweepScanners(*q);
@@ -133,7 +134,7 @@ std::optional<SteadyTime> Broker::Impl::nextTick(Now now) const {
         if (!job->waits && job->notBefore > SteadyTime{}) consider(job->notBefore);
     }
     if (watch_) consider(std::max(nextWatch_, now.steady));
-    if (!queues_.empty() || dedup_.size() > 0 || !calls_.empty())
+    if (!queues_.empty() || !branches_.empty() || dedup_.size() > 0 || !calls_.empty())
         consider(std::max(nextSweep_, now.steady));
     return next;
 }

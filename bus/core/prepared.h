@@ -39,6 +39,7 @@ struct PreparedBranch {
     std::uint64_t messages = 0;          ///< sent, however many queues each is on
     std::uint64_t bytes = 0;             ///< what its messages count for
 
+    bool warned = false;         ///< that it has waited long
     bool commit = false;         ///< deciding, forced: which way
     bool force = false;          ///< deciding: by an operator
     SessionId decider;           ///< deciding

@@ -137,6 +137,23 @@ class TwoPhaseTest(unittest.TestCase):
         self.assertEqual("a again", second("receive xa.in"))
         self.assertEqual("nothing", second("receive xa.out"))
 
+    def test_large_bodies_are_kept_until_the_decision(self):
+        first = Coordinator(self, self.bus)
+        for name in ("t1", "t2"):
+            self.assertEqual("done", first("large " + name))
+            self.assertEqual("prepared 0", first("prepare " + name))
+        bodies = self.bus.data / "journal"
+        self.assertEqual(2, len(list(bodies.glob("*.body"))))
+        self.bus.kill9()
+        self.bus.start()
+        second = Coordinator(self, self.bus)
+        self.assertEqual("done", second("commit t1"))
+        self.assertEqual("done", second("rollback t2"))
+        self.assertEqual("5242880 characters", second("receive xa.out"))
+        self.assertEqual(0, self.bus.terminate(), self.bus.log()[-3000:])
+        self.bus.start()
+        self.assertEqual([], list(bodies.glob("*.body")))
+
     def test_what_was_not_prepared_is_rolled_back_with_its_connection(self):
         self.put("a")
         first = Coordinator(self, self.bus)

@@ -190,7 +190,7 @@ void Connection::onPrepared(const Answer& answer, const BranchId& branch,
     IntegerResponse response;
     response.correlationId = answer.commandId;
     response.result = kPrepared;
-    write(std::move(response));
+    write(response);
 }
 
 /// A client that has failed over plays its transactions back, prepared ones too: those are here.

@@ -34,6 +34,7 @@ class PreparedTest : public CoreFixture {
     CPPUNIT_TEST(expiryWaitsForTheCommit);
     CPPUNIT_TEST(aForcedOutcomeIsRememberedUntilItIsForgotten);
     CPPUNIT_TEST(aForcedOutcomeThatFitsIsOverWithTheCoordinatorsWord);
+    CPPUNIT_TEST(saysOnceThatACoordinatorIsLongInComing);
     CPPUNIT_TEST(idsAreReadAndShown);
     CPPUNIT_TEST_SUITE_END();
 
@@ -436,6 +437,16 @@ class PreparedTest : public CoreFixture {
         isOk(decide(s, false));
         CPPUNIT_ASSERT(branches().empty());
         isError(ErrorCode::notFound, decide(s, false));
+    }
+
+    void saysOnceThatACoordinatorIsLongInComing() {
+        const auto s = h.open();
+        isOk(prepare(s, {h.text("out", "invoice")}));
+        h.wait(9min);
+        CPPUNIT_ASSERT(h.notices.empty());
+        for (int i = 0; i < 3; ++i) h.wait(1min);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), h.notices.size());
+        CPPUNIT_ASSERT_EQUAL(toText(xid()), h.notices[0].subject);
     }
 
     void idsAreReadAndShown() {

@@ -20,6 +20,7 @@ import org.apache.activemq.ActiveMQXAConnectionFactory;
  * Xa URL USER PASSWORD
  *   work NAME          start, take one message of xa.in, send "invoice of" it to xa.out, end
  *   take NAME          start, take one message of xa.in, end
+ *   large NAME         start, send 5 MiB, end
  *   empty NAME         start, end
  *   suspended NAME     start, send "1", suspend, send "outside" beside it, resume, send "2", end
  *   prepare|commit|one|rollback|forget NAME
@@ -102,13 +103,17 @@ public final class Xa {
         return "prepared " + String.join(",", names);
     }
 
+    private static String shown(String text) {
+        return text.length() < 100 ? text : text.length() + " characters";
+    }
+
     private String receive(String queue) throws Exception {
         Session reader = plain.createSession(false, Session.AUTO_ACKNOWLEDGE);
         try {
             MessageConsumer from = reader.createConsumer(reader.createQueue(queue));
             List<String> texts = new ArrayList<>();
             for (TextMessage m = (TextMessage) from.receive(500); m != null; m = (TextMessage) from.receive(500))
-                texts.add(m.getText() + (m.getJMSRedelivered() ? " again" : ""));
+                texts.add(shown(m.getText()) + (m.getJMSRedelivered() ? " again" : ""));
             return texts.isEmpty() ? "nothing" : String.join(",", texts);
         } finally {
             reader.close();
@@ -124,6 +129,11 @@ public final class Xa {
                 return work(name, false);
             case "suspended":
                 return suspended(name);
+            case "large":
+                resource.start(id, XAResource.TMNOFLAGS);
+                send(session, "x".repeat(5 << 20));
+                resource.end(id, XAResource.TMSUCCESS);
+                return "done";
             case "empty":
                 resource.start(id, XAResource.TMNOFLAGS);
                 resource.end(id, XAResource.TMSUCCESS);
