@@ -1,7 +1,7 @@
 #include "server/command/bus_client.h"
 
-#include "bus/base/base64.h"
 #include "adapters/http/parameters.h"
+#include "bus/base/base64.h"
 #include "server/command/table.h"
 
 #include <Poco/Net/Context.h>

@@ -1,7 +1,7 @@
 // `busbar group ...`: message groups.
-#include "bus/base/base64.h"
 #include "adapters/http/json.h"
 #include "adapters/http/parameters.h"
+#include "bus/base/base64.h"
 #include "bus/base/utf8.h"
 #include "server/command/operations.h"
 

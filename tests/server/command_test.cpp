@@ -185,7 +185,7 @@ class CommandOutputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(writesNumbersForPeople);
     CPPUNIT_TEST(readsJsonAndKeepsItsText);
     CPPUNIT_TEST(refusesWhatIsNotJson);
-    CPPUNIT_TEST(undoesBase64Bodies);
+    CPPUNIT_TEST(showsBodiesAsTheyAre);
     CPPUNIT_TEST(printsConfigurationExactly);
     CPPUNIT_TEST(findsTheBusByItsPortsFile);
     CPPUNIT_TEST(agreesWithThePackagedCompletion);
@@ -238,13 +238,17 @@ class CommandOutputTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!JsonView::parse(std::string(100'000, '[')).ok());
     }
 
-    void undoesBase64Bodies() {
+    void showsBodiesAsTheyAre() {
         const auto body = [](const char* json) { return bodyOf(*JsonView::parse(json)); };
         CPPUNIT_ASSERT_EQUAL(std::string("a\0\xff", 3),
                              body(R"({"body":"YQD/","bodyEncoding":"base64"})"));
         CPPUNIT_ASSERT_EQUAL(std::string("hi"), body(R"({"body":"aGk=","bodyEncoding":"base64"})"));
         CPPUNIT_ASSERT_EQUAL(std::string(), body(R"({"body":"","bodyEncoding":"base64"})"));
         CPPUNIT_ASSERT_EQUAL(std::string("aGk="), body(R"({"body":"aGk="})"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"({"n":{"type":"int","value":1}})"),
+                             body(R"({"bodyKind":"map","body":{"n":{"type":"int","value":1}}})"));
+        CPPUNIT_ASSERT_EQUAL(std::string("[]"), body(R"({"bodyKind":"stream","body":[]})"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), body(R"({"bodyKind":"text","body":null})"));
     }
 
     void printsConfigurationExactly() {

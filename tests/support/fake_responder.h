@@ -53,8 +53,8 @@ class FakeResponder final : public http::Responder {
 
 /// A request to `target`, split as the server splits it (no percent-decoding: tests use plain
 /// names).
-inline http::Request makeRequest(std::string method, std::string target, std::string body = {},
-                                 http::Headers headers = {}) {
+inline http::Request makeRequest(std::string method, const std::string& target,
+                                 std::string body = {}, http::Headers headers = {}) {
     http::Request request;
     request.method = std::move(method);
     request.target = target;

@@ -8,6 +8,7 @@ class EventStreamTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(EventStreamTest);
     CPPUNIT_TEST(writesALineForEachLine);
     CPPUNIT_TEST(writesBinaryInBase64);
+    CPPUNIT_TEST(writesMapsAndStreamsAsJson);
     CPPUNIT_TEST(streamsDeliveriesOfItsSubscription);
     CPPUNIT_TEST(givesNoCreditToASlowClient);
     CPPUNIT_TEST(closesItsSessionWhenTheClientGoes);
@@ -41,6 +42,17 @@ class EventStreamTest : public CppUnit::TestFixture {
         message.body = Buffer::of("\x01\xff");
         CPPUNIT_ASSERT_EQUAL(std::string("id: xy\nevent: binary\ndata: Af8=\n\n"),
                              eventOf(message));
+    }
+    void writesMapsAndStreamsAsJson() {
+        Message message;
+        message.id = "x";
+        message.bodyKind = BodyKind::stream;
+        message.body = Buffer::of("\1\1\1");  // one value: true
+        CPPUNIT_ASSERT_EQUAL(std::string("id: x\nevent: message\n"
+                                         "data: [{\"type\":\"boolean\",\"value\":true}]\n\n"),
+                             eventOf(message));
+        message.bodyKind = BodyKind::map;  // which it is not
+        CPPUNIT_ASSERT_EQUAL(std::string("id: x\nevent: binary\ndata: AQEB\n\n"), eventOf(message));
     }
     void streamsDeliveriesOfItsSubscription() {
         const auto client = start();
