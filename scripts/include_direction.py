@@ -30,7 +30,7 @@ ALLOWED = {
 WALLS = [
     (re.compile(r"<(xercesc|xalanc)/"), ("xml-schemas/",)),
     (re.compile(r"<boost/"), ("adapters/transport/", "bench/", "tests/adapters/transport/")),
-    (re.compile(r"<proton/"), ("adapters/amqp/", "tests/adapters/amqp/", "tests/integration/cpp/")),
+    (re.compile(r"<proton/"), ("adapters/amqp/", "tests/adapters/amqp/", "tests/integration/cpp/", "bench/")),
     (re.compile(r"<Poco/"), ("server/", "adapters/http/", "tests/")),
 ]
 
