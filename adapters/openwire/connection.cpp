@@ -190,6 +190,7 @@ void Connection::end(std::string_view why) {
     held_.clear();
     upload_.reset();
     download_.reset();
+    seat_ = {};  // free at once, not when the peer has read the rest
     host_.close(why);
 }
 

@@ -185,6 +185,7 @@ void Connection::end(std::string_view why) {
     upload_.reset();
     outflow_.reset();
     if (session_) host_.bus().close(std::exchange(session_, SessionId()));
+    seat_ = {};  // free at once, not when the peer has read the rest
     host_.close(why);
 }
 

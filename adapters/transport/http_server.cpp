@@ -275,12 +275,14 @@ bool HttpConnection::admit(const std::string& user) {
         seat_ = std::move(*seat);
         seatUser_ = user;
     }
+    if (!route_->sends) return true;
     const SteadyTime now = host_.now().steady;
-    if (!route_->sends || seat_.spend(0, now) <= now) {
-        if (route_->sends) seat_.spend(1, now);
+    const SteadyTime until = seat_.spend(0, now);
+    if (until <= now) {
+        seat_.spend(1, now);
         return true;
     }
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(seat_.spend(0, now) - now);
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(until - now);
     refuse(429, "user '" + user + "' sends faster than it may",
            {{"Retry-After", std::to_string(wait.count())}});
     return false;
@@ -490,6 +492,7 @@ void HttpConnection::end(std::string_view why) {
     buffer_.clear();
     upload_.reset();
     if (exchange_) std::exchange(exchange_, nullptr)->lose();
+    seat_ = {};  // free at once, not when the peer has read the rest
     host_.close(why);
 }
 

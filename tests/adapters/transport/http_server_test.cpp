@@ -424,6 +424,7 @@ class HttpServerTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(429, status(second));
             CPPUNIT_ASSERT(has(second, "'alice' has 1 connections"));
             CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", bob))));
+            until([&] { return listener_->connections() == 1; });
             first.send(get("/me", bob));  // the connection has changed hands
             CPPUNIT_ASSERT(has(first.readUntil("bob/"), "200 OK"));
             CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("/me", alice))));
