@@ -6,11 +6,7 @@ import tempfile
 import unittest
 
 from busbar_fixture import BUSBAR, Bus, clean_environment
-from openwire_clients_test import XA, Java
-
-
-def tearDownModule():
-    Java.clean()
+from java_client import XA, Java
 
 
 class Coordinator:
