@@ -31,7 +31,7 @@ duplicates and changes of order, rates, latencies (ms). Exit code 0: all arrived
   --keys K                                    message i has the header key = i modulo K, and consumer i takes only
                                               those of key i, by a selector
   --delay MS                                  messages are to be delivered so much later; arrivals count from then on,
-                                              and what comes too early is counted ("early")
+                                              and what comes over 1 ms early is counted ("early")
   --run ID, --drain N                         send under this run's name; take the N messages that a run of this name left
   --connections-idle N                        so many more connections that do nothing
   --drain-seconds S                           give up when nothing arrives for so long (10)

@@ -41,7 +41,8 @@ bool RunState::arrived(unsigned consumer, std::string_view body) {
     last = now;
     if (!ledger.received(consumer, stamp.producer, stamp.sequence)) return false;
     const std::uint64_t due = stamp.sentNs + std::uint64_t{options.delayMs} * 1'000'000;
-    early += now < due ? 1 : 0;
+    constexpr std::uint64_t kGrainNs = 1'000'000;  // delivery times are whole milliseconds
+    early += now + kGrainNs < due ? 1 : 0;
     endToEndNs.record(now - std::min(now, due));
     return true;
 }

@@ -24,7 +24,7 @@ struct RunState {
     Ledger ledger;
     Histogram confirmNs;
     Histogram endToEndNs;
-    std::uint64_t early = 0;  ///< Came before their delay was over.
+    std::uint64_t early = 0;  ///< Came over a millisecond before their delay was over.
     std::uint64_t now = 0;    ///< Time of the present turn of the loop.
     std::uint64_t start = 0;  ///< 0: not started.
     std::uint64_t stop = 0;   ///< Producers send nothing that is due later.

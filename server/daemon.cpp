@@ -9,6 +9,7 @@
 #include "adapters/soap/services.h"
 #include "adapters/transport/transport.h"
 #include "bus/base/log.h"
+#include "bus/core/call_table.h"
 #include "bus/loop/core_loop.h"
 #include "bus/security/cached_authenticator.h"
 #include "bus/security/logins.h"
@@ -253,11 +254,20 @@ class Daemon::Impl {
             provider.version = versionOf(c);
             provider.timeout = c.timeout;
             provider.concurrency = c.concurrency;
+            provider.requestQueue = requestQueueOf(c);
             providers_.push_back(std::make_unique<soap::HttpProvider>(*ports_[0].bus, *client_,
                                                                       std::move(provider)));
         }
         services_.install(router_, configuration_.http.bodyBytesMax);
         return {};
+    }
+
+    std::optional<QueueOptions> requestQueueOf(const ServiceConfiguration& service) const {
+        const std::string name = service.name + std::string(kRequestSuffix);
+        for (const auto& queue : configuration_.queues) {
+            if (queue.name == name) return std::nullopt;
+        }
+        return soap::ProviderOptions::withoutLimit(optionsOfNewQueue(configuration_, name));
     }
 
     Result<void> writePorts() {

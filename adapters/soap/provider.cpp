@@ -56,11 +56,8 @@ class HttpProvider::Impl final : public SessionListener,
         open.roles = {std::string(kAdminRole)};  // the bus's own hands
         port_.submit(std::move(open));
         port_.submit(DefineService{session_, {}, options_.service});
-        DefineQueue queue;
-        queue.session = session_;
-        queue.queue = requestQueue();
-        queue.options.deliveriesMax = 0;
-        port_.submit(std::move(queue));
+        if (options_.requestQueue)
+            port_.submit(DefineQueue{session_, {}, requestQueue(), *options_.requestQueue});
         subscribe();
     }
 
@@ -156,8 +153,11 @@ class HttpProvider::Impl final : public SessionListener,
         if (!answer) {
             const bool hopeless = answer.error().code == ErrorCode::tooLarge;
             if (hopeless) return replyFault(delivery, answer.error().text);
+            if (answer.error().code == ErrorCode::unavailable)
+                return waitForIt(delivery, answer.error().text);
             return tryAgain(delivery, answer.error().text);
         }
+        unreached_ = 0;
         switch (judge(*answer)) {
             case Verdict::reply:
                 return reply(delivery, *answer);
@@ -215,7 +215,24 @@ class HttpProvider::Impl final : public SessionListener,
         if (completed.error) tryAgain(delivery, completed.error->text);
     }
 
-    /// Back to the queue for a while that doubles with each try; the request's expiration ends it.
+    /// The provider has not seen it: that is no failed try of the request, which waits until the
+    /// provider is there or its own time is over.
+    void waitForIt(const Delivery& delivery, const std::string& why) {
+        log::warning("provider", options_.service + ": " + why);
+        Settle settle;
+        settle.session = session_;
+        settle.deliveries = {delivery.id};
+        settle.outcome = Outcome::released;
+        settle.delay = pause(unreached_++);
+        port_.submit(std::move(settle));
+    }
+
+    Milliseconds pause(std::uint32_t before) const {
+        return std::min(options_.retryMin * (std::int64_t{1} << std::min(before, 16u)),
+                        options_.retryMax);
+    }
+
+    /// Back to the queue for a while that doubles with each try, up to the limit of deliveries.
     void tryAgain(const Delivery& delivery, const std::string& why) {
         log::warning("provider",
                      options_.service + ": try " + std::to_string(delivery.count) + ": " + why);
@@ -223,10 +240,7 @@ class HttpProvider::Impl final : public SessionListener,
         settle.session = session_;
         settle.deliveries = {delivery.id};
         settle.outcome = Outcome::failed;
-        const auto doublings =
-            std::min<std::uint32_t>(delivery.count > 0 ? delivery.count - 1 : 0, 16);
-        settle.delay =
-            std::min(options_.retryMin * (std::int64_t{1} << doublings), options_.retryMax);
+        settle.delay = pause(delivery.count > 0 ? delivery.count - 1 : 0);
         settle.reason = why;
         port_.submit(std::move(settle));
     }
@@ -238,6 +252,7 @@ class HttpProvider::Impl final : public SessionListener,
     SessionId session_;
     bool open_ = false;
     std::uint64_t lastRequest_ = 0;
+    std::uint32_t unreached_ = 0;  ///< times in a row that the provider was not there
     std::unordered_map<RequestId, Delivery> commits_;
 };
 

@@ -11,6 +11,7 @@
 #include "bus/loop/bus_port.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -25,6 +26,14 @@ struct ProviderOptions {
     std::uint32_t concurrency = 16;
     Milliseconds retryMin{100};
     Milliseconds retryMax{5'000};
+    /// What the request queue is made with; nothing where it is configured by its name. Without a
+    /// limit of deliveries: a provider may be down, or busy, for long.
+    std::optional<QueueOptions> requestQueue = withoutLimit({});
+
+    static QueueOptions withoutLimit(QueueOptions options) {
+        options.deliveriesMax = 0;
+        return options;
+    }
     std::uint64_t responseBytesMax = 16u << 20;
 };
 
@@ -39,8 +48,7 @@ class HttpProvider {
     HttpProvider(const HttpProvider&) = delete;
     HttpProvider& operator=(const HttpProvider&) = delete;
 
-    /// Makes the service's channel pair, with no limit of deliveries on the request queue (a
-    /// provider may be down for long), and subscribes. Once.
+    /// Makes the service's channel pair and subscribes to the requests. Once.
     void start();
     /// Ends the session: requests under way return to the queue. Calling it twice is fine.
     void close();

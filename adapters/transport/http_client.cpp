@@ -295,12 +295,12 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         if (!anyInput_ && reused_) return again(why);
         if (anyInput_ && closed)
             return fail(ErrorCode::malformed, "the response ended before it was complete");
-        unavailable("no answer", why);
+        noAnswer(why);
     }
 
     /// A kept-alive connection that the server had closed already: it has not seen the request.
     void again(error_code why) {
-        if (!reused_ || anyInput_) return unavailable("no answer", why);
+        if (!reused_ || anyInput_) return noAnswer(why);
         reused_ = false;
         resolve();
     }
@@ -319,6 +319,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     }
     void unavailable(const char* what, error_code why) {
         fail(ErrorCode::unavailable, std::string(what) + ": " + why.message());
+    }
+    /// It may have seen the request, and may have done it.
+    void noAnswer(error_code why) {
+        fail(ErrorCode::closed, "the connection ended without an answer: " + why.message());
     }
     void fail(ErrorCode code, const std::string& what) {
         finish(Error{code, url_.shown + ": " + what});

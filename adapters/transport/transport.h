@@ -132,8 +132,9 @@ struct HttpClientRequest {
 };
 
 /// Outbound HTTP with kept-alive connections per host; one per I/O loop, loop-only. Does not follow
-/// redirects. `done` is called once on the loop: the response, or timeout / unavailable / malformed
-/// / tooLarge with the url (without credentials) in the text.
+/// redirects. `done` is called once on the loop: the response, or an error with the url (without
+/// credentials) in the text: unavailable (the host was not reached: it has seen nothing), closed
+/// (it ended the connection without an answer), timeout, malformed, tooLarge.
 class HttpClient {
   public:
     using Done = std::function<void(Result<http::Response>)>;

@@ -50,9 +50,8 @@ const server = http.createServer((request, response) => {
   response.statusCode = 404;
   response.end();
 });
-server.listen(port, '127.0.0.1', () => {
-  const wsdl = path.join(__dirname, 'orders.wsdl');
-  soap.listen(server, { path: '/orders', services: service, xml: fs.readFileSync(wsdl, 'utf8'), uri: wsdl, callback: () => {
-    console.log(`orders provider on http://127.0.0.1:${server.address().port}/orders`);
-  } });
-});
+// The service first, then the port: nobody is to find a server without it.
+const wsdl = path.join(__dirname, 'orders.wsdl');
+soap.listen(server, { path: '/orders', services: service, xml: fs.readFileSync(wsdl, 'utf8'), uri: wsdl, callback: () => {
+  server.listen(port, '127.0.0.1', () => console.log(`orders provider on http://127.0.0.1:${server.address().port}/orders`));
+} });

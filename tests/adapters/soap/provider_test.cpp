@@ -36,6 +36,7 @@ class ProviderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(storesReplyAndAcknowledgementTogether);
     CPPUNIT_TEST(passesSoapFaultsOn);
     CPPUNIT_TEST(triesAgainLaterAndLater);
+    CPPUNIT_TEST(aProviderThatIsNotThereIsWaitedFor);
     CPPUNIT_TEST(answersHopelessRequestsWithAFault);
     CPPUNIT_TEST(triesAgainWhenTheCommitFails);
     CPPUNIT_TEST(neverCallsBeyondExpiration);
@@ -107,7 +108,7 @@ class ProviderTest : public CppUnit::TestFixture {
             {1, 100}, {2, 200}, {3, 400}, {7, 5000}, {4'000'000, 5000}};
         for (const auto& [count, delay] : rows) {
             deliver(count);
-            client_.answer(Result<http::Response>(ErrorCode::unavailable, "connection refused"));
+            client_.answer(Result<http::Response>(ErrorCode::closed, "no answer"));
             const auto settle = bus_.take<Settle>();
             CPPUNIT_ASSERT(settle.outcome == Outcome::failed);
             CPPUNIT_ASSERT_EQUAL(delay, std::int64_t(settle.delay.count()));
@@ -118,6 +119,21 @@ class ProviderTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(bus_.take<Settle>().outcome == Outcome::failed);
         }
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<CommitTransaction>());
+    }
+    void aProviderThatIsNotThereIsWaitedFor() {
+        for (const std::int64_t delay : {100, 200, 400, 800}) {
+            deliver();
+            client_.answer(Result<http::Response>(ErrorCode::unavailable, "connection refused"));
+            const auto settle = bus_.take<Settle>();
+            CPPUNIT_ASSERT_MESSAGE("no failed try", settle.outcome == Outcome::released);
+            CPPUNIT_ASSERT_EQUAL(delay, std::int64_t(settle.delay.count()));
+        }
+        deliver();
+        client_.answer(503, "<html/>", "text/html");  // it is there again
+        bus_.take<Settle>();
+        deliver();
+        client_.answer(Result<http::Response>(ErrorCode::unavailable, "connection refused"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{100}, std::int64_t(bus_.take<Settle>().delay.count()));
     }
     void answersHopelessRequestsWithAFault() {
         for (const unsigned status : {404u, 400u, 301u}) {

@@ -149,14 +149,14 @@ class HttpClientTest : public CppUnit::TestFixture {
         script_.answer
             .clear();  // the reused one fails after it took the request: once more, then no more
         script_.close = true;
-        CPPUNIT_ASSERT(call().error().code == ErrorCode::unavailable);
+        CPPUNIT_ASSERT(call().error().code == ErrorCode::closed);
         CPPUNIT_ASSERT_EQUAL(3, script_.connections.load());
     }
 
     void freshConnectionThatFailsIsNotRetried() {
         script_.answer.clear();
         script_.close = true;
-        CPPUNIT_ASSERT(call().error().code == ErrorCode::unavailable);
+        CPPUNIT_ASSERT(call().error().code == ErrorCode::closed);
         CPPUNIT_ASSERT_EQUAL(1, script_.requests.load());
         script_.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
         CPPUNIT_ASSERT(call().error().code == ErrorCode::malformed);
