@@ -190,7 +190,7 @@ class Connection final : public Engine, public SessionListener {
     const Options& options_;
     Authenticator& authenticator_;
     UserSeat seat_;
-    Login login_;  // outlives driver_
+    Login login_;                     // outlives driver_
     std::vector<std::string> roles_;  // of the login, until the session opens
     Driver driver_;
     State state_ = State::login;

@@ -84,8 +84,8 @@ template <class C>
 constexpr bool kNeedsNoRight =
     std::is_same_v<C, OpenSession> || std::is_same_v<C, CloseSession> ||
     std::is_same_v<C, Unsubscribe> || std::is_same_v<C, AddCredit> || std::is_same_v<C, Settle> ||
-    std::is_same_v<C, ExtendLease> || std::is_same_v<C, ListPrepared> || std::is_same_v<C, DeleteTemporary> ||
-    std::is_same_v<C, ForgetProducer>;
+    std::is_same_v<C, ExtendLease> || std::is_same_v<C, ListPrepared> ||
+    std::is_same_v<C, DeleteTemporary> || std::is_same_v<C, ForgetProducer>;
 
 template <class C>
 void Broker::Impl::applyOne(C& c) {
