@@ -41,8 +41,10 @@ LiveIndex::Holder* LiveIndex::holderOf(std::uint64_t key, bool make) {
         recent_[0] = {key, &at->second};
     }
     Holder& holder = *recent_[0].holder;
-    holder.touched = ++clock_;
-    if (!holder.opened) open(key, holder);
+    if (holder.opened)
+        open_.splice(open_.begin(), open_, holder.place);
+    else
+        open(key, holder);
     return &holder;
 }
 
@@ -51,25 +53,17 @@ void LiveIndex::open(std::uint64_t key, Holder& holder) {
     holder.opened = std::make_unique<Chunk>();
     const bool fits = unpackChunk(holder.packed, *holder.opened);
     BUSBAR_CHECK(fits, "a packed chunk cannot be unpacked");
-    open_.push_back(key);
+    holder.place = open_.insert(open_.begin(), key);
 }
 
 void LiveIndex::packColdest() {
-    std::size_t coldest = 0;
-    std::uint64_t oldest = ~0ull;
-    for (std::size_t i = 0; i < open_.size(); ++i) {
-        const auto touched = chunks_.find(open_[i])->second.touched;
-        if (touched >= oldest) continue;
-        oldest = touched;
-        coldest = i;
-    }
-    Holder& holder = chunks_.find(open_[coldest])->second;
+    const std::uint64_t coldest = open_.back();
+    Holder& holder = chunks_.find(coldest)->second;
     if (holder.packed.empty()) holder.packed = packChunk(*holder.opened);
     holder.opened.reset();
     for (auto& recent : recent_) {
-        if (recent.key == open_[coldest]) recent = {};
+        if (recent.key == coldest) recent = {};
     }
-    open_[coldest] = open_.back();
     open_.pop_back();
 }
 
@@ -104,9 +98,10 @@ void LiveIndex::free(StoredId id) {
     chunk.slots[slotOf(id)] = {};
     chunk.lists.erase(slotOf(id));
     --messages_;
-    if (--chunks_.find(key)->second.used != 0) return;
-    chunks_.erase(key);
-    std::erase(open_, key);
+    const auto at = chunks_.find(key);
+    if (--at->second.used != 0) return;
+    open_.erase(at->second.place);
+    chunks_.erase(at);
     for (auto& recent : recent_) {
         if (recent.key == key) recent = {};
     }

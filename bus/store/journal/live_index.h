@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -94,10 +95,10 @@ class LiveIndex {
 
   private:
     struct Holder {
-        std::uint32_t used = 0;         ///< messages
-        std::uint64_t touched = 0;      ///< when it was asked for last; of open ones
-        std::string packed;             ///< empty: the open one has changed
-        std::unique_ptr<Chunk> opened;  ///< null: only packed
+        std::uint32_t used = 0;                    ///< messages
+        std::list<std::uint64_t>::iterator place;  ///< in open_; of open ones
+        std::string packed;                        ///< empty: the open one has changed
+        std::unique_ptr<Chunk> opened;             ///< null: only packed
     };
     struct Row {
         Location at;
@@ -117,10 +118,9 @@ class LiveIndex {
     void free(StoredId id);
     void account(const Location& at, std::uint64_t extra, bool live);
 
-    std::map<std::uint64_t, Holder> chunks_;  ///< by id / Chunk::kIds
-    std::vector<std::uint64_t> open_;         ///< keys
-    Recent recent_[2];                        ///< asked for last, and before that
-    std::uint64_t clock_ = 0;
+    std::map<std::uint64_t, Holder> chunks_;        ///< by id / Chunk::kIds
+    std::list<std::uint64_t> open_;                 ///< keys, the one that was asked for last first
+    Recent recent_[2];                              ///< asked for last, and before that
     std::map<std::string, Row, std::less<>> rows_;  ///< table byte + key
     std::deque<std::uint64_t> segmentBytes_;
     std::uint32_t firstSegment_ = 0;

@@ -62,8 +62,8 @@ class Comparison {
     BrokerOptions options() {
         BrokerOptions out;
         if (!paged_) return out;
-        // Twice as much must hold all that somebody has in hands.
-        out.memoryMax = kDepth * 700;
+        // Twice as much must hold all that somebody has in hands, and what a move brings meanwhile.
+        out.memoryMax = kDepth * 800;
         out.readAheadBytes = 1'000 + pick(4'000);
         return out;
     }
