@@ -220,6 +220,8 @@ class Simulation {
     // Distributed transactions (simulation_branches.cpp).
     void prepareBranch(Client& client);
     void endBranch(std::uint64_t number, bool committed);
+    std::vector<std::uint64_t> preparingOf(SessionId session) const;
+    void answersOfBranchesAreLost(SessionId session);
     void decideBranch(Client& client);
     void decideOne(Client& client, std::uint64_t number);
     void decideAll();

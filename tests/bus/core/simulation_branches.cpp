@@ -82,6 +82,26 @@ void Simulation::endBranch(std::uint64_t number, bool committed) {
     }
 }
 
+std::vector<std::uint64_t> Simulation::preparingOf(SessionId session) const {
+    std::vector<std::uint64_t> out;
+    for (const auto& [number, branch] : knownBranches_) {
+        if (branch.holder == session && branch.state == Branch::State::preparing)
+            out.push_back(number);
+    }
+    return out;
+}
+
+/// They may be refused, or never begun: then what they acknowledged comes back before the disk
+/// tells.
+void Simulation::answersOfBranchesAreLost(SessionId session) {
+    for (const std::uint64_t number : preparingOf(session)) {
+        for (const auto& tag : knownBranches_.at(number).accepts) {
+            sent_[tag].fate = Fate::confirmed;
+            sent_[tag].returned = true;
+        }
+    }
+}
+
 void Simulation::decideBranch(Client& client) {
     if (knownBranches_.empty()) return;
     auto at = knownBranches_.begin();

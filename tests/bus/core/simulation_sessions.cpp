@@ -17,6 +17,7 @@ void Simulation::replace(Client& client, bool takesOver) {
     const SessionId old = client.session;
     std::erase_if(asks_, [&](const auto& asked) { return asked.first.first == old; });
     std::erase_if(temporaries_, [&](const auto& known) { return known.second.owner == old; });
+    answersOfBranchesAreLost(old);
     if (!takesOver) submit(CloseSession{old});
     const bool me = &client == &clients_[1];
     Client fresh;
@@ -46,7 +47,10 @@ void Simulation::takeOver() {
     }
     flush();
     ending_ = client.session;
+    // What is still on its way after all that waits for a full queue: it ends with its session.
+    const auto waiting = inPeace ? preparingOf(client.session) : std::vector<std::uint64_t>{};
     replace(client, true);
+    for (const std::uint64_t number : waiting) endBranch(number, false);
     for (const char* name : {"me.all", "me.red"}) attachSubscription(client, name);
     flush();
     CPPUNIT_ASSERT_MESSAGE("the lost connection is not ended", !ending_);
