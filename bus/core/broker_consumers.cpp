@@ -55,6 +55,7 @@ void Broker::Impl::on(Subscribe& c) {
     consumer.exclusive = c.exclusive && !q.subscription;
     consumer.priority = c.priority;
     consumer.credit = c.credit;
+    consumer.window = c.windowed ? c.credit : 0;
     consumer.joined = ++nextTicket_;
     s->consumers.emplace(c.consumer, std::move(made));
     join(q, consumer, q.subscription ? none() : std::move(selector));
@@ -98,6 +99,9 @@ void Broker::Impl::acceptHeld(Queue& q, EntryPlace place) {
 void Broker::Impl::join(Queue& q, Consumer& consumer, std::shared_ptr<const Selector> selector) {
     consumer.view = &viewFor(q, std::move(selector));
     ++consumer.view->members;
+    consumer.view->window += consumer.window;
+    consumer.view->eager += consumer.window == 0 ? 1 : 0;
+    hurry(q, *consumer.view);
     q.consumers.push_back(&consumer);
     if (q.subscription) {
         q.subscription->unusedSince = SteadyTime{};
@@ -114,6 +118,7 @@ void Broker::Impl::offer(Consumer& consumer) {
     Queue& q = *consumer.queue;
     consumer.view->distributor.offer(consumer, q.turns);
     if (!consumer.listed) return;
+    if (consumer.view->patient && !mayWait(*consumer.view)) hurry(q, *consumer.view);
     refreshStanding(q, *consumer.view);
     if (!consumer.parked.empty()) q.parkedTurn.push_back(&consumer);
     markDirty(q);
@@ -156,6 +161,8 @@ void Broker::Impl::leaveView(Queue& q, Consumer& consumer) {
     refreshStanding(q, view);
     std::erase(q.parkedTurn, &consumer);
     --view.members;
+    view.window -= consumer.window;
+    view.eager -= consumer.window == 0 ? 1 : 0;
     if (view.members == 0 && view.fetchers == 0 && view.selector) dropView(q, view);
 }
 
@@ -214,6 +221,7 @@ void Broker::Impl::on(AddCredit& c) {
     if (consumer.drain) endDrain(consumer);  // asked twice: the first one is over
     consumer.drain = c.request;
     consumer.queue->draining.push_back(&consumer);
+    hurry(*consumer.queue, *consumer.view);
     markDirty(*consumer.queue);
 }
 

@@ -54,7 +54,7 @@ void Broker::Impl::dispatch(Queue& q) {
         if (!place) continue;
         if (!q.messages.at(*place).message) {
             if (view->selector) {
-                fetchMatches(q, *view, view->wanted());
+                fetchWanted(q, *view, view->matches);
                 continue;
             }
             fetchAhead(q, *place);

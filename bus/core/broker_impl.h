@@ -370,6 +370,11 @@ class Broker::Impl final : public RecoveryListener {
     void keepView(Queue& queue, View& view);
     void wake(Queue& queue, View& view);
     void wakeAll(Queue& queue);
+    static bool mayWait(const View& view);
+    void fetchWanted(Queue& queue, View& view, const PlaceSet& places);
+    void waitForCredit(Queue& queue, View& view);
+    void hurry(Queue& queue, View& view);
+    void endPatience(Queue& queue);
     void refreshStanding(Queue& queue, View& view);
     Look look(Queue& queue, Scanner& scanner, unsigned lowestPriority, bool mayFetch);
     void classify(Queue& queue, Scanner& scanner, EntryPlace place, const Message& message);
@@ -423,10 +428,12 @@ class Broker::Impl final : public RecoveryListener {
     // What is in memory (broker_paging.cpp).
     using Action = std::function<void(Queue&, EntryPlace)>;
     std::uint64_t fetchWindow() const;
+    std::uint64_t scanWindow() const;
+    std::uint32_t fetchFrom(Queue& queue, EntryPlace& from, std::uint64_t window);
     void fetch(Queue& queue, EntryPlace place);
     void fetchAhead(Queue& queue, EntryPlace from);
     void readAhead(Queue& queue, EntryPlace given);
-    void fetchMatches(Queue& queue, View& view, std::uint64_t max);
+    void fetchMatches(Queue& queue, View& view, const PlaceSet& places, std::uint64_t max);
     void fetchWaiting(Queue& queue, EntryPlace from);
     void addToMemory(Queue& queue, QueueEntry& entry, std::uint32_t share);
     void removeFromMemory(Queue& queue, QueueEntry& entry);
@@ -465,7 +472,7 @@ class Broker::Impl final : public RecoveryListener {
         StoredId id;
     };
     struct SteadyTimer {
-        enum class Kind : unsigned char { redeliver, lease, receive, call } kind;
+        enum class Kind : unsigned char { redeliver, lease, receive, call, patience } kind;
         QueueId queue;
         EntryPlace place;
         std::uint64_t id = 0;  ///< StoredId, DeliveryId or ticket

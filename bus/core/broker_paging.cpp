@@ -9,6 +9,8 @@ namespace {
 constexpr std::uint32_t kFetchMax = 4'096;  // messages at a time
 // Beyond this share of the limit what arrives is looked at again at the end of the step.
 constexpr std::uint64_t kAheadShare = 4;
+// A scanner reads this much at a time, and no more than this share of the limit.
+constexpr std::uint64_t kScanMax = 4u << 20, kScanShare = 8;
 // Who fetched this long ago is expected to come again.
 constexpr std::chrono::seconds kReceiverStays(10);
 
@@ -42,12 +44,18 @@ void Broker::Impl::fetch(Queue& q, EntryPlace place) {
     waiting.push_back({q.id, place});
 }
 
-/// Fetches the message and those that come after it.
-void Broker::Impl::fetchAhead(Queue& q, EntryPlace from) {
+/// Of what a scanner reads most is for other consumers than what comes next: where it reads much at
+/// a time, each of them gets several at once.
+std::uint64_t Broker::Impl::scanWindow() const {
+    return std::max(fetchWindow(), std::min(kScanMax, options_.memoryMax / kScanShare));
+}
+
+/// Fetches ready messages at `from` and behind it, of one lane. Returns how many there are, and
+/// moves `from` behind them.
+std::uint32_t Broker::Impl::fetchFrom(Queue& q, EntryPlace& from, std::uint64_t window) {
     std::uint64_t bytes = 0;
     std::uint32_t count = 0;
-    EntryPlace at = from;
-    const std::uint64_t window = fetchWindow();
+    EntryPlace& at = from;
     while (bytes < window && count < kFetchMax) {
         const auto place = q.messages.nextReadyFrom(at);
         if (!place) break;
@@ -57,8 +65,13 @@ void Broker::Impl::fetchAhead(Queue& q, EntryPlace from) {
         if (!entry.message && !entry.loading) fetch(q, *place);
         at = {place->position + 1, place->priority};
     }
-    q.readAhead = at;
-    q.readAheadCount = count;
+    return count;
+}
+
+/// Fetches the message and those that come after it.
+void Broker::Impl::fetchAhead(Queue& q, EntryPlace from) {
+    q.readAheadCount = fetchFrom(q, from, fetchWindow());
+    q.readAhead = from;
 }
 
 /// The consumer is half through what was fetched: fetches the next before it has to wait.
@@ -69,19 +82,21 @@ void Broker::Impl::readAhead(Queue& q, EntryPlace given) {
     fetchAhead(q, q.readAhead);
 }
 
-/// Fetches the first messages of a selector that are known to match.
-void Broker::Impl::fetchMatches(Queue& q, View& view, std::uint64_t max) {
+/// Fetches the first messages of a selector that are known to match, or that may.
+void Broker::Impl::fetchMatches(Queue& q, View& view, const PlaceSet& places, std::uint64_t max) {
     const std::uint64_t window = fetchWindow();
     std::uint64_t bytes = 0;
     std::uint32_t count = 0;
-    for (const EntryPlace place : view.matches) {
-        if (bytes >= window || count >= std::min<std::uint64_t>(max, kFetchMax)) break;
+    view.hurried = false;
+    places.each([&](EntryPlace place) {
+        if (bytes >= window || count >= std::min<std::uint64_t>(max, kFetchMax)) return false;
         const QueueEntry* entry = q.messages.find(place);
-        if (!entry || entry->state != EntryState::ready) continue;
+        if (!entry || entry->state != EntryState::ready) return true;
         bytes += entry->bytes;
         ++count;
         if (!entry->message && !entry->loading) fetch(q, place);
-    }
+        return true;
+    });
     view.dry = true;
     refreshStanding(q, view);
 }

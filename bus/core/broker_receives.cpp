@@ -93,7 +93,7 @@ bool Broker::Impl::serveReceive(Queue& q, ReceiveAt at) {
         const QueueEntry& entry = q.messages.at(*place);
         if (!entry.message) {
             if (receive.view)
-                fetchMatches(q, *receive.view, receive.max);
+                fetchMatches(q, *receive.view, receive.view->matches, receive.max);
             else
                 fetchAhead(q, *place);
             break;
@@ -177,7 +177,10 @@ void Broker::Impl::on(Receive& c) {
     s->receives = true;
     q.receivedAt = now_.steady;
     View* view = selector ? &viewFor(q, std::move(selector)) : nullptr;
-    if (view) ++view->fetchers;
+    if (view) {
+        ++view->fetchers;
+        hurry(q, *view);
+    }
     const std::uint64_t ticket = nextTicket_++;
     q.receives.push_back(
         {s->id, c.request, c.max, c.lease, ticket, c.oneGroup, view, c.wait <= Milliseconds(0)});

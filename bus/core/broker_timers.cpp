@@ -65,6 +65,9 @@ void Broker::Impl::fire(const SteadyTimer& timer) {
             if (at == q->receives.end()) return;
             return refuseReceive(*q, at);
         }
+        case SteadyTimer::Kind::patience:
+            if (Queue* q = queue(timer.queue)) endPatience(*q);
+            return;
         case SteadyTimer::Kind::call:
             if (ServiceCall* call = calls_.find(timer.call)) expireCallWaiters(*call);
             return;

@@ -8,6 +8,8 @@ namespace {
 
 // An index that nobody has asked for this long is forgotten.
 constexpr std::chrono::seconds kIndexKept(60);
+// Consumers that have enough to do wait this long at most for what is on the disk.
+constexpr Milliseconds kPatience{100};
 // How many selectors of fetches without an equality are remembered for a queue.
 constexpr std::size_t kViewsKept = 16;
 
@@ -50,7 +52,10 @@ View& Broker::Impl::viewFor(Queue& q, std::shared_ptr<const Selector> selector) 
         for (const IndexKey& value : view.keys) {
             auto& bucket = view.scanner->buckets[value];
             bucket.views.push_back(&view);
-            view.unchecked.insert(bucket.places.begin(), bucket.places.end());
+            bucket.places.each([&](EntryPlace place) {
+                view.unchecked.insert(place);
+                return true;
+            });
         }
     }
     const bool first = q.views.size() == 1;
@@ -120,10 +125,52 @@ void Broker::Impl::wake(Queue& q, View& view) {
     refreshStanding(q, view);
 }
 
+/// Whether its consumers have enough in their hands to wait until they can take several: of what is
+/// on the disk one at a time costs a read and a write to the socket each.
+bool Broker::Impl::mayWait(const View& view) {
+    return !view.hurried && view.eager == 0 && view.fetchers == 0 &&
+           4 * view.distributor.credit() < view.window && !view.distributor.draining();
+}
+
+/// What is first in `places` is on the disk: fetches as much as the view's consumers can take, or
+/// lets them wait.
+void Broker::Impl::fetchWanted(Queue& q, View& view, const PlaceSet& places) {
+    if (mayWait(view))
+        waitForCredit(q, view);
+    else
+        fetchMatches(q, view, places, view.wanted());
+}
+
+/// Not for long: its consumers may settle only when they have more.
+void Broker::Impl::waitForCredit(Queue& q, View& view) {
+    view.patient = true;
+    view.dry = true;
+    refreshStanding(q, view);
+    if (std::exchange(q.patience, true)) return;
+    steadyTimers_.add(after(now_.steady, kPatience),
+                      {SteadyTimer::Kind::patience, q.id, {}, 0, {}});
+}
+
+void Broker::Impl::hurry(Queue& q, View& view) {
+    if (!std::exchange(view.patient, false)) return;
+    view.hurried = true;
+    wake(q, view);
+    markDirty(q);
+}
+
+void Broker::Impl::endPatience(Queue& q) {
+    q.patience = false;
+    for (const auto& view : q.views) hurry(q, *view);
+}
+
 /// Messages were fetched: whoever waited for one of them looks again.
 void Broker::Impl::wakeAll(Queue& q) {
     for (const auto& scanner : q.scanners) scanner->waits = false;
-    for (const auto& view : q.views) wake(q, *view);
+    for (const auto& view : q.views) {
+        const bool nothing = view->selector && !view->scanner->only && view->matches.empty() &&
+                             view->unchecked.empty();
+        if (!nothing && !view->patient) wake(q, *view);
+    }
     for (Consumer* consumer : q.consumers) {
         if (consumer->listed && !consumer->parked.empty()) q.parkedTurn.push_back(consumer);
     }
@@ -141,7 +188,7 @@ void Broker::Impl::classify(Queue& q, Scanner& s, EntryPlace place, const Messag
     auto bucket = s.buckets.find(*key);
     if (bucket == s.buckets.end())
         bucket = s.buckets.emplace(IndexKey(*key), Scanner::Bucket{}).first;
-    s.filed += bucket->second.places.insert(place).second ? 1 : 0;
+    s.filed += bucket->second.places.insert(place) ? 1 : 0;
     for (View* view : bucket->second.views) {
         if (!view->selector->matches(message)) continue;
         view->matches.insert(place);
@@ -171,7 +218,8 @@ Broker::Impl::Look Broker::Impl::look(Queue& q, Scanner& s, unsigned lowestPrior
             s.next[p] = place->position;
             if (!mayFetch) return Look::caughtUp;
             s.waits = true;
-            fetchAhead(q, *place);
+            EntryPlace from = *place;
+            fetchFrom(q, from, scanWindow());
             return Look::waits;
         }
         s.next[p] = place->position + 1;
@@ -184,11 +232,18 @@ Broker::Impl::Look Broker::Impl::look(Queue& q, Scanner& s, unsigned lowestPrior
 
 /// Files what is new under the values that consumers ask for. Messages that are not in memory are
 /// fetched only where somebody waits: what is fetched too early leaves memory again where it is
-/// short.
+/// short. A selector without an equality looks for the next message when it is asked for one, but
+/// at all that is here where that is about to leave memory, so that it is not fetched to be looked
+/// at again.
 void Broker::Impl::scanIndexes(Queue& q) {
     for (const auto& scanner : q.scanners) {
         Scanner& s = *scanner;
-        if (s.only || !s.behind || s.users == 0) continue;
+        if (!s.behind || s.users == 0) continue;
+        if (s.only) {
+            const bool leaving = memory_ > options_.memoryMax && !s.waits;
+            while (leaving && look(q, s, 0, false) == Look::looked) continue;
+            continue;
+        }
         const auto hungry = [&] {
             return std::any_of(q.views.begin(), q.views.end(), [&](const auto& v) {
                 return v->scanner == &s && v->matches.empty() &&
@@ -226,11 +281,11 @@ void Broker::Impl::classifyReturned(Queue& q) {
 bool Broker::Impl::checkMatch(Queue& q, View& view, EntryPlace place) {
     const QueueEntry& entry = q.messages.at(place);
     if (!entry.message) {
-        if (!entry.loading) fetch(q, place);
+        fetchWanted(q, view, view.unchecked);
         return false;
     }
     if (view.selector->matches(*entry.message)) view.matches.insert(place);
-    view.unchecked.erase(place);
+    view.unchecked.popFront();
     return true;
 }
 
@@ -254,19 +309,19 @@ std::optional<EntryPlace> Broker::Impl::nextFor(Queue& q, View& view) {
         return std::nullopt;
     };
     for (;;) {
-        while (!view.unchecked.empty() && !isReady(q.messages, *view.unchecked.begin()))
-            view.unchecked.erase(view.unchecked.begin());
-        while (!view.matches.empty() && !isReady(q.messages, *view.matches.begin()))
-            view.matches.erase(view.matches.begin());
+        while (!view.unchecked.empty() && !isReady(q.messages, view.unchecked.front()))
+            view.unchecked.popFront();
+        while (!view.matches.empty() && !isReady(q.messages, view.matches.front()))
+            view.matches.popFront();
         const bool matched = !view.matches.empty();
         if (!view.unchecked.empty() &&
-            (!matched || *view.unchecked.begin() < *view.matches.begin())) {
-            if (!checkMatch(q, view, *view.unchecked.begin())) return dry();
+            (!matched || view.unchecked.front() < view.matches.front())) {
+            if (!checkMatch(q, view, view.unchecked.front())) return std::nullopt;
             continue;
         }
         if (matched) {
             // Something of a higher priority may have come that was not looked at.
-            const EntryPlace place = *view.matches.begin();
+            const EntryPlace place = view.matches.front();
             const unsigned above = place.priority + 1u;
             if (view.scanner->behind && above < MessageList::kPriorities) {
                 const Look seen = look(q, *view.scanner, above, true);
@@ -274,10 +329,10 @@ std::optional<EntryPlace> Broker::Impl::nextFor(Queue& q, View& view) {
                 if (seen == Look::waits) return dry();
                 if (seen == Look::paused) return later();
             }
-            if (!(*view.matches.begin() == place)) continue;
+            if (!(view.matches.front() == place)) continue;
             const QueueEntry& entry = q.messages.at(place);
             if (entry.expiration == WallTime{} || entry.expiration > now_.wall) return place;
-            view.matches.erase(place);
+            view.matches.popFront();
             expire(q, place);
             continue;
         }
@@ -302,9 +357,8 @@ void Broker::Impl::sweepScanners(Queue& q) {
     for (const auto& view : q.views) {
         // The same of what was noted for consumers that have no credit.
         const auto gone = [&](EntryPlace p) { return !q.messages.find(p); };
-        if (view->matches.size() > 2 * q.messages.size() + 1024) std::erase_if(view->matches, gone);
-        if (view->unchecked.size() > 2 * q.messages.size() + 1024)
-            std::erase_if(view->unchecked, gone);
+        if (view->matches.size() > 2 * q.messages.size() + 1024) view->matches.eraseIf(gone);
+        if (view->unchecked.size() > 2 * q.messages.size() + 1024) view->unchecked.eraseIf(gone);
     }
     for (const auto& s : q.scanners) {
         // Places of messages that have left stay filed until they are half of all.
@@ -312,7 +366,7 @@ void Broker::Impl::sweepScanners(Queue& q) {
         s->filed = 0;
         for (auto bucket = s->buckets.begin(); bucket != s->buckets.end();) {
             auto& places = bucket->second.places;
-            std::erase_if(places, [&](EntryPlace p) { return !q.messages.find(p); });
+            places.eraseIf([&](EntryPlace p) { return !q.messages.find(p); });
             s->filed += places.size();
             bucket = places.empty() && bucket->second.views.empty() ? s->buckets.erase(bucket)
                                                                     : std::next(bucket);

@@ -29,6 +29,7 @@ struct Consumer {
     bool listed = false;   ///< stands in its view's Distributor
     std::int32_t priority = 0;
     std::uint32_t credit = 0;
+    std::uint32_t window = 0;  ///< the credit that it has with empty hands; 0: it says so itself
     std::optional<RequestId> drain;  ///< asks for what there is now, then its credit lapses
     std::uint64_t turn = 0;          ///< the lowest is next among equals
     std::uint64_t joined = 0;        ///< order of coming
@@ -55,6 +56,14 @@ class Distributor {
             for (const Consumer* consumer : line) sum += consumer->credit;
         }
         return sum;
+    }
+    /// True where one that stands in line wants to know when there is no more for it.
+    bool draining() const {
+        return std::any_of(lines_.begin(), lines_.end(), [](const auto& line) {
+            return std::any_of(
+                line.second.begin(), line.second.end(),
+                [](const Consumer* consumer) { return consumer->drain.has_value(); });
+        });
     }
     Consumer& first() const {
         for (const auto& [priority, line] : lines_) {

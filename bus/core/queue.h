@@ -126,8 +126,9 @@ struct Queue {
     SteadyTime receivedAt{};  ///< when somebody fetched last
     /// By priority: no ready message of a group is before this.
     std::array<std::uint64_t, MessageList::kPriorities> groupsFrom{};
-    bool dirty = false;    ///< stands in the list of queues to give out from
-    bool alarmed = false;  ///< does not reconcile, and that was said
+    bool patience = false;  ///< a timer runs for views that are patient
+    bool dirty = false;     ///< stands in the list of queues to give out from
+    bool alarmed = false;   ///< does not reconcile, and that was said
 
     View& everything() { return *views.front(); }
     /// Messages in somebody's hands, or on their way in or out.

@@ -3,12 +3,12 @@
 #pragma once
 
 #include "bus/core/distributor.h"
+#include "bus/core/place_set.h"
 #include "bus/selector/selector.h"
 
 #include <array>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -29,9 +29,14 @@ struct View {
     bool dry = false;  ///< nothing to give until something new is there
 
     Scanner* scanner = nullptr;
-    std::vector<IndexKey> keys;    ///< of an indexed one: where it looks
-    std::set<EntryPlace> matches;  ///< ready ones, seen to match; stale ones are dropped on the way
-    std::set<EntryPlace> unchecked;  ///< have one of the keys, not evaluated yet
+    std::vector<IndexKey> keys;  ///< of an indexed one: where it looks
+    PlaceSet matches;            ///< ready ones, seen to match; stale ones are dropped on the way
+    PlaceSet unchecked;          ///< have one of the keys, not evaluated yet
+
+    std::uint64_t window = 0;  ///< of all its consumers, in messages
+    std::uint32_t eager = 0;   ///< consumers without a window: their credit comes as they see fit
+    bool patient = false;      ///< its messages are on the disk, its consumers have enough to do
+    bool hurried = false;      ///< is not to wait before its next fetch
 
     /// How many its consumers may take now; at least one.
     std::uint64_t wanted() const { return std::max<std::uint64_t>(1, distributor.credit()); }
@@ -61,7 +66,7 @@ struct Scanner {
     SteadyTime unusedSince{};
 
     struct Bucket {
-        std::set<EntryPlace> places;  ///< every ready message with this value, stale ones too
+        PlaceSet places;  ///< every ready message with this value, stale ones too
         std::vector<View*> views;
     };
     std::unordered_map<IndexKey, Bucket, IndexKeyHash, IndexKeyEqual> buckets;

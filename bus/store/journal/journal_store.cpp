@@ -18,6 +18,7 @@ constexpr std::uint64_t kWriteSize = 1 << 20;
 constexpr int kCleaningTurnsMax = 8;
 // Work that nobody waits for begins when nothing has come for this long.
 constexpr std::chrono::milliseconds kIdleAfter{1};
+constexpr std::chrono::milliseconds kBehindIdle{100}, kBehindMax{1000};
 // Large bodies leave room for as many segments.
 constexpr std::uint64_t kSegmentsForSmall = 2;
 
@@ -189,10 +190,11 @@ Result<void> JournalStore::turn(Work& work, bool& moreToDo) {
     if (done && backup_ && backup_->ended()) done = endBackup();
     if (done) done = startBackups(work.backups);
     if (done && lazyDeadline_ && std::chrono::steady_clock::now() >= *lazyDeadline_) done = sync();
+    if (done) done = catchUp(idle);
     if (done) {
         auto more = background(idle);
         if (more) {
-            moreToDo = *more;
+            moreToDo = *more || index_.behind();
         } else {
             done = std::move(more).error();
         }
@@ -325,8 +327,27 @@ void JournalStore::index(const UnitOfWork& unit, std::uint64_t recordOffset,
 }
 
 void JournalStore::remove(const RemoveEntry& entry) {
+    if (!liveBodies_.has(entry.id)) return index_.dropEntry(entry.queue, entry.id);
     index_.removeEntry(entry.queue, entry.id);
-    if (liveBodies_.has(entry.id) && !index_.findMessage(entry.id)) liveBodies_.remove(entry.id);
+    if (!index_.findMessage(entry.id)) liveBodies_.remove(entry.id);
+}
+
+/// The index does what it has put off after a second, or sooner where there is nothing else to do:
+/// the longer it waits, the more entries there are for each chunk that has to be opened.
+Result<void> JournalStore::catchUp(bool idle) {
+    if (!index_.behind()) {
+        caughtUp_ = std::chrono::steady_clock::now();
+        return {};
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now < caughtUp_ + (idle ? kBehindIdle : kBehindMax)) return {};
+    index_.catchUp();
+    caughtUp_ = now;
+    auto done = trim();
+    if (done) done = writer_->write();
+    if (done && !lazyDeadline_ && retirable() != retiredTo_)
+        lazyDeadline_ = now + options_.lazySyncDelay;
+    return done;
 }
 
 /// Says in the log from where on it is needed; the segments before are free once that is synced.
@@ -387,6 +408,7 @@ Result<bool> JournalStore::background(bool idle) {
 
 Result<bool> JournalStore::clean() {
     const std::uint64_t before = retiredTo_;
+    index_.catchUp();
     auto cleaned = cleaner_->step();
     if (!cleaned) return cleaned;
     auto done = trim();
@@ -400,7 +422,8 @@ Result<bool> JournalStore::clean() {
 /// The last record of a clean end says that all before it was synced, so that any later damage to
 /// it is told apart from an interrupted write.
 Result<void> JournalStore::finish() {
-    auto done = sync();
+    auto done = index_.behind() ? (index_.catchUp(), trim()) : Result<void>();
+    if (done) done = sync();
     if (done) done = lastCheckpoint();
     if (!segments_->isOpen()) return done;
     if (done) {

@@ -87,6 +87,7 @@ class JournalStore final : public Store {
     Result<bool> store(const UnitOfWork& unit, Error& refusal);
     bool encode(const UnitOfWork& unit);
     void index(const UnitOfWork& unit, std::uint64_t recordOffset, std::size_t recordStart);
+    Result<void> catchUp(bool idle);
     Result<void> trim();
     void remove(const RemoveEntry& entry);
     Result<void> sync();
@@ -138,6 +139,7 @@ class JournalStore final : public Store {
     std::uint64_t replayed_ = 0;                    ///< bytes of the log before this run's
     bool full_ = false;
     Deadline lazyDeadline_;
+    std::chrono::steady_clock::time_point caughtUp_;  ///< when the index was last
 
     Counters counters_;
     std::unique_ptr<MessageReader> reader_;

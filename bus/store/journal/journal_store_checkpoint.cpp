@@ -20,10 +20,12 @@ bool JournalStore::checkpointDue(std::uint64_t share) const {
     return replayed_ + writer_->bytesSealed() - unsavedFrom_ > enough / share;
 }
 
-/// All that is in the index is in the log, in front of nextIndex(), and written.
+/// All that is in the index is in the log, in front of nextIndex(), and written; and what left
+/// before has left the index, as the log is replayed from here only.
 void JournalStore::beginCheckpoint() {
     const auto& log = segments_->log();
     if (log.empty()) return;
+    index_.catchUp();
     CheckpointHead head;
     head.firstEpoch = firstEpoch_;
     head.oldestEpoch = log.front().epoch;

@@ -173,6 +173,25 @@ LiveIndex::Found LiveIndex::removeEntry(QueueId queue, StoredId id) {
     return Found::yes;
 }
 
+void LiveIndex::dropEntry(QueueId queue, StoredId id) {
+    const std::uint64_t key = id.value / Chunk::kIds;
+    if (recent_[0].key != key) {
+        const auto at = chunks_.find(key);
+        if (at != chunks_.end() && !at->second.opened) {
+            drops_.emplace_back(id, queue);
+            if (drops_.size() >= kDropsMax) catchUp();
+            return;
+        }
+    }
+    removeEntry(queue, id);
+}
+
+void LiveIndex::catchUp() {
+    std::sort(drops_.begin(), drops_.end());
+    for (const auto& [id, queue] : drops_) removeEntry(queue, id);
+    drops_.clear();
+}
+
 LiveIndex::Found LiveIndex::setEntry(const SetEntry& entry) {
     if (find(entry.id) == nullptr) return Found::noMessage;
     entriesOf(entry.id, scratch_);

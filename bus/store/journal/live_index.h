@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace busbar::journal {
@@ -37,6 +38,14 @@ class LiveIndex {
     void moveMessage(StoredId id, std::span<const Entry> entries, const LiveMessage& message);
     /// The message goes with its last entry.
     Found removeEntry(QueueId queue, StoredId id);
+    /// As removeEntry, of an entry that is there, but where the chunk is packed it is put off, so
+    /// that a chunk is opened once for many: messages that leave in any order cost about what those
+    /// cost that leave in their own. Until catchUp() such an entry is still found and counted, and
+    /// copied by copyChunks.
+    void dropEntry(QueueId queue, StoredId id);
+    /// Does what dropEntry has put off. It is also done where there is too much of it.
+    void catchUp();
+    bool behind() const { return !drops_.empty(); }
     Found setEntry(const SetEntry& entry);
     /// `crc`: crc32c of the value, where it is known: of rows that a checkpoint brought it is not.
     void putRow(Table table, std::string_view key, Location at,
@@ -92,6 +101,7 @@ class LiveIndex {
     std::size_t openChunks() const { return open_.size(); }
 
     static constexpr std::size_t kOpenMax = 384;
+    static constexpr std::size_t kDropsMax = 64 << 10;
 
   private:
     struct Holder {
@@ -128,6 +138,7 @@ class LiveIndex {
     std::uint64_t entryCount_ = 0;
     std::uint64_t bytes_ = 0;
     std::vector<Entry> scratch_;
+    std::vector<std::pair<StoredId, QueueId>> drops_;  ///< put off
 };
 
 }  // namespace busbar::journal

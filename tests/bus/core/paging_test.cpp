@@ -14,6 +14,7 @@ class PagingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(spillsWhatIsNotPersistent);
     CPPUNIT_TEST(whatAQueueKeepsInMemoryEndsWithTheProcess);
     CPPUNIT_TEST(selectsFromDisk);
+    CPPUNIT_TEST(whoHasEnoughToDoWaitsAMomentForTheDisk);
     CPPUNIT_TEST(looksAndPurgesWithoutFillingMemory);
     CPPUNIT_TEST(deadLettersAndExpiresFromDisk);
     CPPUNIT_TEST(takesAQueueOverARestart);
@@ -133,6 +134,41 @@ class PagingTest : public CppUnit::TestFixture {
         h.take<Completed>();
         CPPUNIT_ASSERT_EQUAL(1, consume(99'999, 1));
         sync();
+    }
+
+    void whoHasEnoughToDoWaitsAMomentForTheDisk() {
+        fill(kMany);
+        auto c = h.subscription(s, 1, Destination::queue("q"), 40);
+        c.selector = "number >= 90000";
+        h.run(c);
+        h.take<Completed>();
+        std::vector<DeliveryId> held;
+        int next = 90'000;
+        const auto takeAll = [&] {
+            while (const auto d = h.take<Delivered>()) {
+                CPPUNIT_ASSERT_EQUAL(std::to_string(next++),
+                                     string(d->delivery.message->body.view()));
+                held.push_back(d->delivery.id);
+            }
+        };
+        const auto settle = [&](int count) {
+            for (int i = 0; i < count; ++i) {
+                h.apply(h.settle(s, held.front(), Outcome::accepted));
+                held.erase(held.begin());
+            }
+            sync();
+            takeAll();
+        };
+        takeAll();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(40), held.size());
+        settle(9);  // less than a quarter of its window
+        CPPUNIT_ASSERT_EQUAL(std::size_t(31), held.size());
+        h.wait(100ms);  // it may settle nothing before it has more
+        sync();
+        takeAll();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(40), held.size());
+        settle(10);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(40), held.size());
     }
 
     void looksAndPurgesWithoutFillingMemory() {

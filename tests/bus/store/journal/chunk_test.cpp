@@ -125,6 +125,7 @@ class ChunkTest : public CppUnit::TestFixture {
         LiveIndex index;
         std::map<std::uint64_t, std::map<std::uint64_t, ListedEntry>> model;
         std::uint64_t last = 0;
+        bool wasBehind = false;
         for (int i = 0; i < 200'000; ++i) {
             const auto kind = random() % 10;
             if (kind < 6 || model.empty()) {
@@ -140,7 +141,12 @@ class ChunkTest : public CppUnit::TestFixture {
             const QueueId queue(at->second.begin()->first);
             const StoredId id(at->first);
             if (kind < 8) {
-                CPPUNIT_ASSERT(index.removeEntry(queue, id) == LiveIndex::Found::yes);
+                if (random() % 2 == 0)
+                    index.dropEntry(queue, id);
+                else
+                    CPPUNIT_ASSERT(index.removeEntry(queue, id) == LiveIndex::Found::yes);
+                wasBehind |= index.behind();
+                if (random() % 5000 == 0) index.catchUp();
                 at->second.erase(queue.value);
                 if (at->second.empty()) model.erase(at);
             } else {
@@ -149,6 +155,9 @@ class ChunkTest : public CppUnit::TestFixture {
                 at->second[queue.value].deliveryCount = count;
             }
         }
+        CPPUNIT_ASSERT(wasBehind);
+        index.catchUp();
+        CPPUNIT_ASSERT(!index.behind());
         std::map<std::uint64_t, std::map<std::uint64_t, ListedEntry>> found;
         std::uint64_t entryCount = 0;
         index.eachMessage(
