@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The same durable work over STOMP, AMQP 1.0 and OpenWire: one producer, one consumer, 1 KiB, each message confirmed after the sync and
 acknowledged. STOMP by busbar-load, AMQP by Proton's C++ client, OpenWire by ActiveMQ's Java client, which also drives ActiveMQ itself.
-Prints, for each: messages a second, and processor time of the server a message. Clients differ in what they cost, so it is the latter
-that compares the wires."""
+Prints, for each: messages a second, and processor time of the server a message. Clients differ in what they cost and in how much they
+send at a time, and work that comes in small portions costs more, so STOMP is also run at the rate of each of the others: the last column
+compares the wires."""
 import argparse
 import json
 import os
@@ -55,6 +56,12 @@ def drive(server, command):
     return result["msgs_per_s"], used * 1e6 / result["received"]
 
 
+def at_rate(options, server, rate):
+    """The same over STOMP, offered at this rate."""
+    return [f"{options.build}/bin/busbar-load", "--port", str(server.ports["stomp"]), "--passcode", server.passcode, "--messages",
+            str(options.messages // 2), "--name", "r", "--rate", str(round(rate)), "--drain-seconds", "30"]
+
+
 def commands(options, server, classes):
     port, secret = server.ports, server.passcode
     tools = os.path.join(options.build, "bin")
@@ -97,17 +104,20 @@ def main():
                 server.start()
                 try:
                     for wire, command in commands(options, server, classes).items():
-                        rows.setdefault((name, wire), []).append(drive(server, command))
+                        rate, cost = drive(server, command)
+                        beside = drive(server, at_rate(options, server, rate))[1] if "stomp" in server.ports and wire != "STOMP" else 0
+                        rows.setdefault((name, wire), []).append((rate, cost, beside))
                         print(name, wire, rows[name, wire][-1], file=sys.stderr)
                 finally:
                     server.stop()
                     options.messages = messages
     finally:
         shutil.rmtree(classes, ignore_errors=True)
-    print("| server | wire | msg/s | server's processor time, µs a message |\n|---|---|---|---|")
+    print("| server | wire | msg/s | server's processor time, µs a message | the same over STOMP at that rate | times |\n|---|---|---|---|---|---|")
     for (name, wire), runs in rows.items():
-        rate, cost = (run.statistics.median(column) for column in zip(*runs))
-        print(f"| {name} | {wire} | {rate:,.0f} | {cost:.1f} |".replace(",", " "))
+        rate, cost, beside = (run.statistics.median(column) for column in zip(*runs))
+        ratio = f"{beside:.1f} | {cost / beside:.2f}" if beside else "- | -"
+        print(f"| {name} | {wire} | {rate:,.0f} | {cost:.1f} | {ratio} |".replace(",", " "))
 
 
 if __name__ == "__main__":
