@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""What long queues cost. One JSON line a step.
+"""What long queues, and many connections, cost. One JSON line a step.
 
     bench/backlog.py backlog   [--messages 10000000] [--steps 5]   fills a queue, kills the bus, starts it again, drains it
     bench/backlog.py selective [--messages 1000000]  [--keys 1000] the same backlog drained by as many consumers, each with
                                                                    a selector for its own messages, and without selectors
     bench/backlog.py delayed   [--messages 1000000]                all wait for their time together: how late do they come?
     bench/backlog.py stuck     [--messages 1000000]                one is held by a consumer while all others pass: disk use
+    bench/backlog.py idle      [--messages 200000]  [--connections 10000]   one producer and one consumer, without and beside
+                                                                   connections that have logged in and do nothing
 
 Needs build/bin/busbard and build/bin/busbar-load; puts its data below --directory and deletes it in the end.
 """
@@ -14,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -140,17 +143,29 @@ def stuck(bus, chosen):
         say("held one of", messages=chosen.messages, disk_most_mib=most)
 
 
+def idle(bus, chosen):
+    files = 2 * chosen.connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(files, hard)), hard))
+    bus.start()
+    for number, connections in enumerate((0, chosen.connections) * 3):
+        result = load(bus, "--connections-idle", connections, "--messages", chosen.messages, "--size", chosen.size, "--backlog", 4000,
+                      "--name", f"i{number}")
+        say("passed", idle_connections=connections, **checked(result), resident_most_mib=bus.resident("VmHWM"))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("scenario", nargs="?", default="backlog", choices=("backlog", "selective", "delayed", "stuck"))
+    options.add_argument("scenario", nargs="?", default="backlog", choices=("backlog", "selective", "delayed", "stuck", "idle"))
     options.add_argument("--messages", type=int, default=None)
     options.add_argument("--keys", type=int, default=1000)
+    options.add_argument("--connections", type=int, default=10_000)
     options.add_argument("--size", type=int, default=1024)
     options.add_argument("--memory", type=int, default=32 << 20, help="limits.memory-bytes-max")
     options.add_argument("--steps", type=int, default=5)
     options.add_argument("--directory", type=pathlib.Path, default=None)
     chosen = options.parse_args()
-    chosen.messages = chosen.messages or (10_000_000 if chosen.scenario == "backlog" else 1_000_000)
+    chosen.messages = chosen.messages or {"backlog": 10_000_000, "idle": 200_000}.get(chosen.scenario, 1_000_000)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="busbar-backlog-", dir=chosen.directory))
     bus = Bus(directory, chosen.memory)
     try:
