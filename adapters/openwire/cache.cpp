@@ -76,24 +76,25 @@ bool CachedEqual::operator()(const CachedValue& a, const CachedValue& b) const {
 }
 
 void WriterCache::reset(std::size_t slots) {
-    slots_.assign(slots > kFree ? slots : 0, {});
+    size_ = slots > kFree ? slots : 0;
+    slots_ = {};
     indices_.clear();
     next_ = oldest_ = added_ = 0;
 }
 
 void WriterCache::beginFrame() {
     added_ = 0;
-    if (slots_.empty()) return;
-    while (indices_.size() > slots_.size() - kFree) {
+    if (size_ == 0) return;
+    while (indices_.size() > size_ - kFree) {
         indices_.erase(slots_[oldest_]);
         slots_[oldest_] = {};
-        oldest_ = (oldest_ + 1) % slots_.size();
+        oldest_ = (oldest_ + 1) % size_;
     }
 }
 
 void WriterCache::undoFrame() {
     for (; added_ > 0; --added_) {
-        next_ = (next_ + slots_.size() - 1) % slots_.size();
+        next_ = (next_ + size_ - 1) % size_;
         indices_.erase(slots_[next_]);
         slots_[next_] = {};
     }
@@ -105,18 +106,20 @@ std::int16_t WriterCache::find(const CachedValue& value) const {
 }
 
 std::int16_t WriterCache::add(const CachedValue& value) {
-    if (slots_.empty() || indices_.size() == slots_.size()) return kNoSlot;
+    if (indices_.size() == size_) return kNoSlot;
     const auto index = static_cast<std::int16_t>(next_);
     const bool isNew = indices_.emplace(value, index).second;
     BUSBAR_CHECK(isNew, "a value was given a second slot of the marshalling cache");
+    if (next_ == slots_.size()) slots_.emplace_back();
     slots_[next_] = value;
-    next_ = (next_ + 1) % slots_.size();
+    next_ = (next_ + 1) % size_;
     ++added_;
     return index;
 }
 
 void ReaderCache::reset(std::size_t slots) {
-    slots_.assign(slots, {});
+    size_ = slots;
+    slots_ = {};
     bytes_ = 0;
 }
 
@@ -129,7 +132,8 @@ const CachedValue* ReaderCache::find(std::int16_t index) const {
 bool ReaderCache::put(std::int16_t index, CachedValue value, std::size_t bytes) {
     if (index == WriterCache::kNoSlot) return true;
     const auto at = static_cast<std::size_t>(index);
-    if (index < 0 || at >= slots_.size()) return false;
+    if (index < 0 || at >= size_) return false;
+    if (at >= slots_.size()) slots_.resize(at + 1);
     bytes_ = bytes_ - slots_[at].bytes + bytes;
     slots_[at] = {std::move(value), true, bytes};
     return true;

@@ -39,7 +39,8 @@ class WriterCache {
     std::int16_t add(const CachedValue& value);
 
   private:
-    std::vector<CachedValue> slots_;
+    std::size_t size_ = 0;
+    std::vector<CachedValue> slots_;  ///< those that were ever used: most clients need a few
     std::unordered_map<CachedValue, std::int16_t, CachedHash, CachedEqual> indices_;
     std::size_t next_ = 0;
     std::size_t oldest_ = 0;
@@ -64,7 +65,8 @@ class ReaderCache {
     std::size_t bytes() const { return bytes_; }
 
   private:
-    std::vector<Slot> slots_;
+    std::size_t size_ = 0;
+    std::vector<Slot> slots_;  ///< up to the highest one that was used
     std::size_t bytes_ = 0;
 };
 

@@ -25,7 +25,8 @@ class PlaceSetTest : public CppUnit::TestFixture {
             const auto kind = random() % 20;
             if (kind < 9) {
                 EntryPlace place{end++, 4};
-                if (random() % 10 == 0) place = {end - random() % std::min<std::uint64_t>(end, 500), 4};
+                if (random() % 10 == 0)
+                    place = {end - random() % std::min<std::uint64_t>(end, 500), 4};
                 if (random() % 50 == 0) place.priority = static_cast<std::uint8_t>(random() % 10);
                 set.insert(place);
                 model.insert(place);
