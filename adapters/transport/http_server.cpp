@@ -2,6 +2,7 @@
 
 #include "adapters/transport/websocket.h"
 #include "bus/base/log.h"
+#include "bus/base/utf8.h"
 
 #include <algorithm>
 
@@ -33,6 +34,7 @@ std::string_view codeOf(unsigned status) {
             return "too-large";
         case 429:
             return "limit-reached";
+        case 415:
         case 426:
         case 501:
         case 505:
@@ -50,6 +52,17 @@ std::string_view codeOf(unsigned status) {
 bool reserved(std::string_view header) {
     return header.size() >= kReservedPrefix.size() &&
            http::sameText(header.substr(0, kReservedPrefix.size()), kReservedPrefix);
+}
+
+/// A coding that we would have to undo (RFC 9110, 8.4). None is undone here: a small body could
+/// become a large one, and one that is kept as it came would be something else to its receivers.
+std::string_view codingOf(const http::Headers& headers) {
+    for (const auto& [name, value] : headers) {
+        const bool coded = http::sameText(name, "content-encoding") && !value.empty() &&
+                           !http::sameText(value, "identity");
+        if (coded) return value;
+    }
+    return {};
 }
 
 /// The server writes these; a handler's are left out.
@@ -289,6 +302,12 @@ bool HttpConnection::admit(const std::string& user) {
 }
 
 void HttpConnection::startBody() {
+    if (const auto coding = codingOf(request_.headers); hasBody() && !coding.empty()) {
+        return refuse(415,
+                      "Content-Encoding '" + showable(coding.substr(0, 40)) +
+                          "' is not taken: send the body as it is",
+                      {{"Accept-Encoding", "identity"}});
+    }
     bodyMax_ = route_->bodyBytesMax != 0 ? route_->bodyBytesMax : shared_->options.bodyBytesMax;
     const bool large = route_->largeBytesMax != 0 && host_.bus().bodies() != nullptr;
     if (large) bodyMax_ = std::max(bodyMax_, route_->largeBytesMax);
