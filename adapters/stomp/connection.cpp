@@ -8,11 +8,16 @@
 namespace busbar::stomp {
 namespace {
 
-constexpr std::string_view kTemporaryPrefix = "tq.";
-/// Other protocols' temporary queues have names as their clients make them: unmarked, an answer to
-/// one would go to a new queue of the answering connection's own.
+constexpr std::string_view kQueuePrefix = "tq.";
+constexpr std::string_view kTopicPrefix = "tt.";
+/// Other protocols' temporary destinations have names as their clients make them: unmarked, an
+/// answer to one would go to a new one of the answering connection's own.
 constexpr std::string_view kForeignPrefix = "bus:";
 constexpr std::size_t kTemporaryNameMax = 200;
+
+std::string_view temporaryPrefix(DestinationKind kind) {
+    return kind == DestinationKind::temporaryTopic ? kTopicPrefix : kQueuePrefix;
+}
 
 Parser::Limits limitsBeforeLogin(const Options& options) {
     return {options.headerBytesBeforeLoginMax, options.headersMax, 0};
@@ -271,34 +276,35 @@ void Connection::onOutputDrained() {
     pump();
 }
 
-// ---- temporary queues
+// ---- temporary destinations
 
-Result<std::string> Connection::toBus(std::string_view local) {
-    if (const auto known = temporaryBusNames_.find(local); known != temporaryBusNames_.end())
+Result<std::string> Connection::toBus(DestinationKind kind, std::string_view local) {
+    const Destination own{kind, std::string(local)};
+    if (const auto known = temporaryBusNames_.find(own); known != temporaryBusNames_.end())
         return known->second;
-    if (local.starts_with(kTemporaryPrefix)) return std::string(local);
+    if (local.starts_with(temporaryPrefix(kind))) return std::string(local);
     if (local.starts_with(kForeignPrefix)) return std::string(local.substr(kForeignPrefix.size()));
     if (local.size() > kTemporaryNameMax) {
-        return {ErrorCode::tooLarge, "the name of a temporary queue may have at most " +
+        return {ErrorCode::tooLarge, "the name of a temporary destination may have at most " +
                                          std::to_string(kTemporaryNameMax) + " bytes"};
     }
-    std::string busName =
-        std::string(kTemporaryPrefix) + std::to_string(session_.value) + "." + std::string(local);
     MakeTemporary command;
     command.session = session_;
-    command.destination = {DestinationKind::temporaryQueue, busName};
-    expect(Pending::Kind::command, {}, command.request).what = "/temp-queue/" + std::string(local);
+    command.destination = {kind, std::string(temporaryPrefix(kind)) +
+                                     std::to_string(session_.value) + "." + own.name};
+    const Destination made = command.destination;
+    expect(Pending::Kind::command, {}, command.request).what = toUri(own);
     host_.bus().submit(std::move(command));
-    temporaryBusNames_.emplace(local, busName);
-    temporaryLocalNames_.emplace(busName, local);
-    return busName;
+    temporaryBusNames_.emplace(own, made.name);
+    temporaryLocalNames_.emplace(made, own.name);
+    return made.name;
 }
 
-std::string Connection::toLocal(std::string_view busName) const {
-    const auto known = temporaryLocalNames_.find(busName);
+std::string Connection::toLocal(const Destination& temporary) const {
+    const auto known = temporaryLocalNames_.find(temporary);
     if (known != temporaryLocalNames_.end()) return known->second;
-    if (busName.starts_with(kTemporaryPrefix)) return std::string(busName);
-    return std::string(kForeignPrefix).append(busName);
+    if (temporary.name.starts_with(temporaryPrefix(temporary.kind))) return temporary.name;
+    return std::string(kForeignPrefix).append(temporary.name);
 }
 
 }  // namespace busbar::stomp

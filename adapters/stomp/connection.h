@@ -102,8 +102,8 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void refuse(const Frame& frame, const Error& error);
     void leaveWhenDone();
     void end(std::string_view why);
-    Result<std::string> toBus(std::string_view local) override;
-    std::string toLocal(std::string_view busName) const override;
+    Result<std::string> toBus(DestinationKind kind, std::string_view local) override;
+    std::string toLocal(const Destination& temporary) const override;
 
     // commands/
     void connect(Frame& frame);
@@ -179,8 +179,8 @@ class Connection final : public Engine, public SessionListener, private Temporar
     std::vector<DeliveryId> autoSettle_;  ///< written, to be accepted once the socket has them
     std::vector<ConsumerId> autoCredit_;  ///< those with `written`
     std::map<std::string, LocalTransaction, std::less<>> transactions_;
-    std::map<std::string, std::string, std::less<>> temporaryBusNames_;    ///< by local name
-    std::map<std::string, std::string, std::less<>> temporaryLocalNames_;  ///< by bus name
+    std::map<Destination, std::string> temporaryBusNames_;    ///< by local name
+    std::map<Destination, std::string> temporaryLocalNames_;  ///< by bus name
 
     std::unique_ptr<Upload> upload_;
     std::unique_ptr<Outflow> outflow_;

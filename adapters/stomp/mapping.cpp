@@ -35,8 +35,7 @@ std::string_view prefixOf(DestinationKind kind) {
 }
 
 std::string localName(const Destination& destination, const TemporaryNames& names) {
-    return destination.kind == DestinationKind::temporaryQueue ? names.toLocal(destination.name)
-                                                               : destination.name;
+    return destination.isTemporary() ? names.toLocal(destination) : destination.name;
 }
 
 template <class Number>
@@ -348,19 +347,16 @@ Result<Destination> toDestination(std::string_view wire, TemporaryNames& names) 
         if (!wire.starts_with(prefix.text)) continue;
         const auto name = wire.substr(prefix.text.size());
         if (auto checked = checkDestinationName(name); !checked) return checked.error();
-        if (prefix.kind == DestinationKind::temporaryTopic) {
-            return {ErrorCode::unsupported,
-                    "temporary topics are not offered over STOMP: use /temp-queue/"};
-        }
-        if (prefix.kind != DestinationKind::temporaryQueue)
-            return Destination{prefix.kind, std::string(name)};
-        auto busName = names.toBus(name);
+        Destination destination{prefix.kind, std::string(name)};
+        if (!destination.isTemporary()) return destination;
+        auto busName = names.toBus(prefix.kind, name);
         if (!busName) return busName.error();
-        return Destination{prefix.kind, std::move(*busName)};
+        destination.name = std::move(*busName);
+        return destination;
     }
     return {ErrorCode::invalidArgument,
             "destination '" + std::string(wire.substr(0, 100)) +
-                "': /queue/NAME, /topic/NAME or /temp-queue/NAME is expected"};
+                "': /queue/NAME, /topic/NAME, /temp-queue/NAME or /temp-topic/NAME is expected"};
 }
 
 void appendDestination(std::string& out, const Destination& destination,

@@ -87,10 +87,9 @@ Result<Subscribe> Connection::readSubscribe(const Frame& frame) {
     if (!wire) return {ErrorCode::invalidArgument, "SUBSCRIBE without a 'destination' header"};
     auto source = toDestination(*wire, *this);
     if (!source) return source.error();
-    if (source->kind == DestinationKind::temporaryQueue &&
-        !temporaryLocalNames_.contains(source->name)) {
+    if (source->isTemporary() && !temporaryLocalNames_.contains(*source)) {
         return {ErrorCode::notAuthorized,
-                "a temporary queue can be read by the connection that made it alone"};
+                "a temporary queue or topic can be read by the connection that made it alone"};
     }
     Subscribe command;
     command.session = session_;

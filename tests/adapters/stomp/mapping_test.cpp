@@ -14,10 +14,10 @@ using namespace std::string_literals;
 namespace {
 
 struct NoNames final : TemporaryNames {
-    Result<std::string> toBus(std::string_view local) override {
+    Result<std::string> toBus(DestinationKind, std::string_view local) override {
         return "bus." + std::string(local);
     }
-    std::string toLocal(std::string_view busName) const override { return std::string(busName); }
+    std::string toLocal(const Destination& temporary) const override { return temporary.name; }
 };
 
 std::string file(const std::string& name) {
