@@ -34,6 +34,8 @@ void appendDestination(std::string& out, const Destination& destination,
                        const TemporaryNames& names);
 
 /// The message of a SEND frame; takes the body from it. `now` is what delays are counted from.
+/// Properties get the types that `busbar-types` names; `busbar-body` and `transformation` make maps
+/// and streams (docs/protocols/crossing.md).
 Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, WallTime now);
 
 /// The headers of a MESSAGE frame that come from the message, content-length included.
@@ -41,7 +43,8 @@ void appendMessageHeaders(std::string& out, const Message& message, Version vers
                           const TemporaryNames& names);
 
 /// STOMP has no maps and streams: such a message with its body as JSON (`bus/message/json.h`) and
-/// its content type saying so. Nothing for other messages, which are shown as they are.
+/// its content type saying so; toMessage takes it back. Nothing for other messages, which are shown
+/// as they are.
 std::optional<Message> inJson(const Message& message);
 
 /// Decimal, in full, at most `max`.
