@@ -176,7 +176,8 @@ Result<void> setBodyOfKind(Message& message, std::string_view kind, const Buffer
     message.bodyKind = kind == "map" ? BodyKind::map : BodyKind::stream;
     auto encoded = bodyFromJson(message.bodyKind, body.view());
     if (!encoded)
-        return {encoded.error().code, "X-Body-Kind: " + std::string(kind) + ": " + encoded.error().text};
+        return {encoded.error().code,
+                "X-Body-Kind: " + std::string(kind) + ": " + encoded.error().text};
     message.body = Buffer::of(std::move(*encoded));
     message.contentType.clear();  // it was that of the JSON
     return {};

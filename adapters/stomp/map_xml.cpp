@@ -56,8 +56,8 @@ Result<Value> valueOf(pugi::xml_node node) {
 
 Result<BodyEntry> entryOf(pugi::xml_node node) {
     const auto parts = elements(node);
-    const bool named = !parts.empty() && std::string_view(parts[0].name()) == "string" &&
-                       onlyText(parts[0]);
+    const bool named =
+        !parts.empty() && std::string_view(parts[0].name()) == "string" && onlyText(parts[0]);
     if (std::string_view(node.name()) != "entry" || !named || parts.size() != 2) {
         return {ErrorCode::invalidArgument,
                 "<entry> with a <string> (the name) and a value is expected"};
@@ -78,8 +78,8 @@ Result<void> checkSize(std::string_view xml) {
                 "a map in XML may have at most " + std::to_string(kBytesMax) + " bytes"};
     }
     if (static_cast<std::size_t>(std::count(xml.begin(), xml.end(), '<')) > kTagsMax) {
-        return {ErrorCode::tooLarge, "a map may have at most " + std::to_string(kJsonValuesMax) +
-                                         " entries"};
+        return {ErrorCode::tooLarge,
+                "a map may have at most " + std::to_string(kJsonValuesMax) + " entries"};
     }
     if (!isUtf8(xml)) return {ErrorCode::malformed, "XML: not UTF-8"};
     return {};
@@ -90,11 +90,10 @@ Result<void> checkSize(std::string_view xml) {
 Result<std::string> mapBodyFromXml(std::string_view xml) {
     if (auto checked = checkSize(xml); !checked) return checked.error();
     pugi::xml_document document;
-    const auto parsed =
-        document.load_buffer(xml.data(), xml.size(), kParse, pugi::encoding_utf8);
+    const auto parsed = document.load_buffer(xml.data(), xml.size(), kParse, pugi::encoding_utf8);
     if (!parsed) {
-        return {ErrorCode::malformed, "XML, byte " + std::to_string(parsed.offset + 1) + ": " +
-                                          parsed.description()};
+        return {ErrorCode::malformed,
+                "XML, byte " + std::to_string(parsed.offset + 1) + ": " + parsed.description()};
     }
     for (const auto child : document.children()) {
         if (child.type() == pugi::node_doctype || child.type() == pugi::node_pi) {

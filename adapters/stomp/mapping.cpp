@@ -341,9 +341,9 @@ Result<void> setBody(Message& message, Frame& frame) {
     if (named == "object") {
         message.bodyKind = BodyKind::object;
     } else if (!named.empty() && named != "amqp") {  // amqp: seen by a relay; bytes from anybody
-        return {ErrorCode::invalidArgument,
-                "header 'busbar-body' is '" + std::string(named.substr(0, 40)) +
-                    "': map, stream or object is expected"};
+        return {ErrorCode::invalidArgument, "header 'busbar-body' is '" +
+                                                std::string(named.substr(0, 40)) +
+                                                "': map, stream or object is expected"};
     } else {
         // Nobody looks whether a body in parts is UTF-8.
         const bool text =

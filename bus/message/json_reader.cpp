@@ -133,7 +133,8 @@ class Parser {
         std::set<std::string_view> names;
         for (const Member& member : members) {
             if (!names.insert(member.name).second) {
-                return fail("the name '" + showable(member.name.substr(0, 60)) + "' is there twice");
+                return fail("the name '" + showable(member.name.substr(0, 60)) +
+                            "' is there twice");
             }
         }
         return true;
@@ -308,7 +309,8 @@ class Reader {
         const Member& first = members->front();
         if (first.name != "string") return fail("entry", kWanted + " is expected");
         if (const auto* both = std::get_if<Items>(&first.value.data)) {
-            const auto* name = both->size() == 2 ? std::get_if<std::string>(&(*both)[0].data) : nullptr;
+            const auto* name =
+                both->size() == 2 ? std::get_if<std::string>(&(*both)[0].data) : nullptr;
             if (!name || members->size() != 1) return fail("entry", kWanted + " is expected");
             out.name = *name;
             return typed("string", (*both)[1], out.value, out.name, 1);
@@ -367,7 +369,8 @@ class Reader {
             scalar = Bytes{std::move(*bytes)};
             return true;
         }
-        if (text && (type == "string" || type == "char")) return readText(type, *text, scalar, path);
+        if (text && (type == "string" || type == "char"))
+            return readText(type, *text, scalar, path);
         const auto* number = std::get_if<Number>(&node.data);
         const bool isNumber = type == "byte" || type == "short" || type == "int" ||
                               type == "long" || type == "float" || type == "double";

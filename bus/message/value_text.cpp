@@ -11,9 +11,9 @@ namespace busbar {
 namespace {
 
 /// By index in Value.
-constexpr std::array<std::string_view, 11> kNames{"null",  "boolean", "byte",   "short",
-                                                  "int",   "long",    "float",  "double",
-                                                  "string", "bytes",  "char"};
+constexpr std::array<std::string_view, 11> kNames{"null",   "boolean", "byte",  "short",
+                                                  "int",    "long",    "float", "double",
+                                                  "string", "bytes",   "char"};
 static_assert(std::variant_size_v<Value> == kNames.size());
 
 constexpr std::string_view kEncoded = "%,= ";
@@ -119,10 +119,12 @@ std::string_view trimmed(std::string_view text) {
 
 Result<void> applyType(std::string_view part, Properties& properties) {
     const auto equals = part.find('=');
-    const auto name = equals == part.npos ? std::nullopt : decodeName(trimmed(part.substr(0, equals)));
+    const auto name =
+        equals == part.npos ? std::nullopt : decodeName(trimmed(part.substr(0, equals)));
     if (!name) {
-        return {ErrorCode::invalidArgument, "'" + showable(part.substr(0, 60)) +
-                                                "': NAME=TYPE is expected, with commas between them"};
+        return {ErrorCode::invalidArgument,
+                "'" + showable(part.substr(0, 60)) +
+                    "': NAME=TYPE is expected, with commas between them"};
     }
     const auto type = trimmed(part.substr(equals + 1));
     const Value* value = properties.find(*name);

@@ -118,9 +118,10 @@ class MappingTest : public CppUnit::TestFixture {
                        R"("bodyKind":"map","body":"BQ==","bodyEncoding":"base64"})");
     }
     void takesWhatItShows() {
-        const auto typed =
-            map({{"X-Property-i", "-3"}, {"X-Property-d", "0.5"}, {"X-Property-s", "7"},
-                 {"X-Types", "i=int, d=double"}});
+        const auto typed = map({{"X-Property-i", "-3"},
+                                {"X-Property-d", "0.5"},
+                                {"X-Property-s", "7"},
+                                {"X-Types", "i=int, d=double"}});
         CPPUNIT_ASSERT_MESSAGE(typed.ok() ? "" : typed.error().text, typed.ok());
         CPPUNIT_ASSERT(*(*typed)->properties.find("i") == Value(std::int32_t{-3}));
         CPPUNIT_ASSERT(*(*typed)->properties.find("d") == Value(0.5));
@@ -157,8 +158,10 @@ class MappingTest : public CppUnit::TestFixture {
         refused({{"X-Body-Kind", "none"}}, "x", "X-Body-Kind is none, but there is a body");
         refused({{"X-Body-Kind", "text"}}, "\xff", "X-Body-Kind: the body of a text is UTF-8");
         refused({{"X-Types", "n=int"}}, "x", "X-Types: property 'n' has a type, but is not there");
-        refused({{"X-Property-n", "x"}, {"X-Types", "n=int"}}, "x", "X-Types: property 'n': 'x' is");
-        auto request = test::makeRequest("POST", "/queues/q/messages", "", {{"X-Body-Kind", "map"}});
+        refused({{"X-Property-n", "x"}, {"X-Types", "n=int"}}, "x",
+                "X-Types: property 'n': 'x' is");
+        auto request =
+            test::makeRequest("POST", "/queues/q/messages", "", {{"X-Body-Kind", "map"}});
         request.large = std::make_shared<LargeBody>(LargeBody{1, 5u << 20, 0});
         const auto large = messageOf(request, Destination::queue("q"), WallTime());
         CPPUNIT_ASSERT(!large && large.error().code == ErrorCode::tooLarge);

@@ -24,11 +24,16 @@ class MapXmlTest : public CppUnit::TestFixture {
         const auto body = stomp::mapBodyFromXml(
             "<?xml version='1.0'?>\n<map>\n  <entry>\n    <string>name</string>\n    "
             "<string>A &amp; &#228; <![CDATA[<b>]]></string>\n  </entry>"
-            "<entry><string>i</string><int>-31</int></entry><entry><string>l</string><long>9</long></entry>"
-            "<entry><string>s</string><short>2</short></entry><entry><string>y</string><byte>1</byte></entry>"
-            "<entry><string>f</string><float>0.5</float></entry><entry><string>d</string><double>0.1</double></entry>"
-            "<entry><string>b</string><boolean>true</boolean></entry><entry><string>c</string><char>x</char></entry>"
-            "<entry><string>r</string><byte-array>YQ==</byte-array></entry><entry><string>n</string><null/></entry>"
+            "<entry><string>i</string><int>-31</int></entry><entry><string>l</string><long>9</"
+            "long></entry>"
+            "<entry><string>s</string><short>2</short></entry><entry><string>y</string><byte>1</"
+            "byte></entry>"
+            "<entry><string>f</string><float>0.5</float></entry><entry><string>d</"
+            "string><double>0.1</double></entry>"
+            "<entry><string>b</string><boolean>true</boolean></entry><entry><string>c</"
+            "string><char>x</char></entry>"
+            "<entry><string>r</string><byte-array>YQ==</byte-array></entry><entry><string>n</"
+            "string><null/></entry>"
             "<entry><string></string><string> </string></entry></map>");
         CPPUNIT_ASSERT_MESSAGE(body.ok() ? "" : body.error().text, body.ok());
         Message message;
@@ -77,10 +82,9 @@ class MapXmlTest : public CppUnit::TestFixture {
         for (std::size_t i = 0; i < 7 * kJsonValuesMax; ++i) tags += "<a>";
         std::string attributes = "<map ";
         while (attributes.size() < (5u << 20)) attributes += "a='' ";
-        for (const std::string& xml :
-             {"<!DOCTYPE map [<!ENTITY e 'x'>]><map/>"s,
-              "<!DOCTYPE map SYSTEM 'file:///etc/passwd'><map/>"s, "<?php x?><map/>"s, tags,
-              attributes}) {
+        for (const std::string& xml : {"<!DOCTYPE map [<!ENTITY e 'x'>]><map/>"s,
+                                       "<!DOCTYPE map SYSTEM 'file:///etc/passwd'><map/>"s,
+                                       "<?php x?><map/>"s, tags, attributes}) {
             CPPUNIT_ASSERT_MESSAGE(xml.substr(0, 60), !stomp::mapBodyFromXml(xml));
         }
         // An entity that nobody has declared is its own name.

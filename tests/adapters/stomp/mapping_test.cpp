@@ -127,11 +127,13 @@ class MappingTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(
             ann, map("transformation:jms-map-xml\n",
                      "<map><entry><string>name</string><string>Ann</string></entry></map>"));
-        const auto other = read("SEND\ndestination:/queue/a\ntransformation:jms-object-xml\n\nx\0"s);
+        const auto other =
+            read("SEND\ndestination:/queue/a\ntransformation:jms-object-xml\n\nx\0"s);
         CPPUNIT_ASSERT((*other)->properties.find("transformation"));
         // A relay shows what came from AMQP; bytes from anybody.
-        CPPUNIT_ASSERT((*read("SEND\ndestination:/queue/a\nbusbar-body:amqp\ncontent-length:1\n\nx\0"s))
-                           ->bodyKind == BodyKind::bytes);
+        CPPUNIT_ASSERT(
+            (*read("SEND\ndestination:/queue/a\nbusbar-body:amqp\ncontent-length:1\n\nx\0"s))
+                ->bodyKind == BodyKind::bytes);
     }
 
     void wrongBodiesAndTypesAreRefused() {
@@ -143,7 +145,8 @@ class MappingTest : public CppUnit::TestFixture {
             {"transformation:jms-map-json\n\nx", "a map as the body: JSON, byte 1"},
             {"transformation:jms-map-xml\n\nx", "a map as the body: XML"},
             {"n:x\nbusbar-types:n=int\n\nx", "header 'busbar-types': property 'n': 'x' is not"},
-            {"busbar-types:n=int\n\nx", "header 'busbar-types': property 'n' has a type, but is not"},
+            {"busbar-types:n=int\n\nx",
+             "header 'busbar-types': property 'n' has a type, but is not"},
             {"priority:5\nbusbar-types:priority=int\n\nx", "property 'priority' has a type, but"}};
         for (const auto& [rest, expected] : rows) {
             const auto result = read("SEND\ndestination:/queue/a\n" + rest + "\0"s);

@@ -27,9 +27,7 @@ class MapJsonTest : public CppUnit::TestFixture {
         message.body = Buffer::of(body);
         return *jsonBody(message);
     }
-    static std::string value(const std::string& json) {
-        return R"({"v":)" + json + "}";
-    }
+    static std::string value(const std::string& json) { return R"({"v":)" + json + "}"; }
     static void refused(const Result<std::string>& read, const std::string& what,
                         ErrorCode code = ErrorCode::invalidArgument) {
         CPPUNIT_ASSERT_MESSAGE(what, !read);
@@ -43,29 +41,29 @@ class MapJsonTest : public CppUnit::TestFixture {
   public:
     void whatIsShownComesBack() {
         using Int64 = std::numeric_limits<std::int64_t>;
-        const BodyList scalars{
-            {Value()},
-            {Value(true)},
-            {Value(std::int8_t{-128})},
-            {Value(std::int16_t{7})},
-            {Value(std::int32_t{-3})},
-            {Value(Int64::min())},
-            {Value(0.1f)},
-            {Value(1e-45f)},
-            {Value(-0.0)},
-            {Value(5e-324)},
-            {Value(std::numeric_limits<double>::infinity())},
-            {Value("a\"\\\n\t\x01/\xc3\xa4\xf0\x9f\x98\x80"s)},
-            {Value(Bytes{"\0\xff"s})},
-            {Value(u'\u00e4')},
-            {Value(char16_t{0xd83d})},
-            {Value(char16_t{0xde00})}};
+        const BodyList scalars{{Value()},
+                               {Value(true)},
+                               {Value(std::int8_t{-128})},
+                               {Value(std::int16_t{7})},
+                               {Value(std::int32_t{-3})},
+                               {Value(Int64::min())},
+                               {Value(0.1f)},
+                               {Value(1e-45f)},
+                               {Value(-0.0)},
+                               {Value(5e-324)},
+                               {Value(std::numeric_limits<double>::infinity())},
+                               {Value("a\"\\\n\t\x01/\xc3\xa4\xf0\x9f\x98\x80"s)},
+                               {Value(Bytes{"\0\xff"s})},
+                               {Value(u'\u00e4')},
+                               {Value(char16_t{0xd83d})},
+                               {Value(char16_t{0xde00})}};
         std::string stream;
         encodeStreamBody(scalars, stream);
         const auto again = bodyFromJson(BodyKind::stream, shown(BodyKind::stream, stream));
         CPPUNIT_ASSERT_MESSAGE(again.ok() ? "" : again.error().text, again.ok());
         CPPUNIT_ASSERT(*again == stream);
-        const BodyMap named{{"l", {scalars}}, {"", {BodyMap{{"in\n", {BodyList{}}}}}}, {"e", {BodyMap{}}}};
+        const BodyMap named{
+            {"l", {scalars}}, {"", {BodyMap{{"in\n", {BodyList{}}}}}}, {"e", {BodyMap{}}}};
         std::string map;
         encodeMapBody(named, map);
         const auto back = bodyFromJson(BodyKind::map, shown(BodyKind::map, map));
@@ -78,18 +76,47 @@ class MapJsonTest : public CppUnit::TestFixture {
     void numbersMayComeAsStrings() {
         CPPUNIT_ASSERT_EQUAL(
             value(R"({"type":"long","value":9007199254740993})"),
-            asTyped(bodyFromJson(BodyKind::map, value(R"({"value":"9007199254740993","type":"long"})"))));
+            asTyped(bodyFromJson(BodyKind::map,
+                                 value(R"({"value":"9007199254740993","type":"long"})"))));
         CPPUNIT_ASSERT_EQUAL(
             value(R"({"type":"double","value":"NaN"})"),
             asTyped(bodyFromJson(BodyKind::map, value(R"({"type":"double","value":"NaN"})"))));
     }
 
     void refusesWhatIsNotJson() {
-        for (const char* text :
-             {"", " ", "{", "}", "{]", "[}", "{\"a\"}", "{\"a\":}", "{\"a\":null,}", "[null,]", "{a:1}",
-              "{'a':1}", "{} {}", "{}x", "[01]", "[-]", "[1.]", "[.5]", "[1e]", "[+1]", "[tru]",
-              "[nul", "[\"a]", "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u12g4\"]", "[\"a\nb\"]", "[NaN]",
-              "[Infinity]", "\xef\xbb\xbf{}", "[\"\xff\"]", "/**/{}", "{\"a\":1,\"a\":1}"}) {
+        for (const char* text : {"",
+                                 " ",
+                                 "{",
+                                 "}",
+                                 "{]",
+                                 "[}",
+                                 "{\"a\"}",
+                                 "{\"a\":}",
+                                 "{\"a\":null,}",
+                                 "[null,]",
+                                 "{a:1}",
+                                 "{'a':1}",
+                                 "{} {}",
+                                 "{}x",
+                                 "[01]",
+                                 "[-]",
+                                 "[1.]",
+                                 "[.5]",
+                                 "[1e]",
+                                 "[+1]",
+                                 "[tru]",
+                                 "[nul",
+                                 "[\"a]",
+                                 "[\"\\x\"]",
+                                 "[\"\\u12\"]",
+                                 "[\"\\u12g4\"]",
+                                 "[\"a\nb\"]",
+                                 "[NaN]",
+                                 "[Infinity]",
+                                 "\xef\xbb\xbf{}",
+                                 "[\"\xff\"]",
+                                 "/**/{}",
+                                 "{\"a\":1,\"a\":1}"}) {
             refused(bodyFromJson(BodyKind::map, text), text, ErrorCode::malformed);
             refused(mapBodyFromMapJson(text), text, ErrorCode::malformed);
         }
@@ -101,20 +128,34 @@ class MapJsonTest : public CppUnit::TestFixture {
     void refusesWhatIsNotOurSpelling() {
         refused(bodyFromJson(BodyKind::map, "[]"), "an array");
         refused(bodyFromJson(BodyKind::stream, "{}"), "an object");
-        for (const char* wrong :
-             {"3", "\"a\"", "null", "{}", R"({"type":"int"})", R"({"type":3,"value":3})",
-              R"({"type":"int","value":3,"more":1})", R"({"type":"integer","value":3})",
-              R"({"type":"int","value":3.5})", R"({"type":"int","value":true})",
-              R"({"type":"int","value":"x"})", R"({"type":"byte","value":128})",
-              R"({"type":"boolean","value":1})", R"({"type":"boolean","value":"true"})",
-              R"({"type":"string","value":3})", R"({"type":"string","value":"\ud83d"})",
-              R"({"type":"null","value":0})", R"({"type":"bytes","value":"a"})",
-              R"({"type":"bytes","value":"YQ"})", R"({"type":"char","value":"ab"})",
-              R"({"type":"char","value":""})", R"({"type":"float","value":1e39})",
-              R"({"type":"list","value":{}})", R"({"type":"map","value":[]})",
-              R"({"type":"list","value":[3]})"})
+        for (const char* wrong : {"3",
+                                  "\"a\"",
+                                  "null",
+                                  "{}",
+                                  R"({"type":"int"})",
+                                  R"({"type":3,"value":3})",
+                                  R"({"type":"int","value":3,"more":1})",
+                                  R"({"type":"integer","value":3})",
+                                  R"({"type":"int","value":3.5})",
+                                  R"({"type":"int","value":true})",
+                                  R"({"type":"int","value":"x"})",
+                                  R"({"type":"byte","value":128})",
+                                  R"({"type":"boolean","value":1})",
+                                  R"({"type":"boolean","value":"true"})",
+                                  R"({"type":"string","value":3})",
+                                  R"({"type":"string","value":"\ud83d"})",
+                                  R"({"type":"null","value":0})",
+                                  R"({"type":"bytes","value":"a"})",
+                                  R"({"type":"bytes","value":"YQ"})",
+                                  R"({"type":"char","value":"ab"})",
+                                  R"({"type":"char","value":""})",
+                                  R"({"type":"float","value":1e39})",
+                                  R"({"type":"list","value":{}})",
+                                  R"({"type":"map","value":[]})",
+                                  R"({"type":"list","value":[3]})"})
             refused(bodyFromJson(BodyKind::map, value(wrong)), wrong);
-        refused(bodyFromJson(BodyKind::map, R"({"\ud83d":{"type":"int","value":3}})"), "half a name");
+        refused(bodyFromJson(BodyKind::map, R"({"\ud83d":{"type":"int","value":3}})"),
+                "half a name");
         CPPUNIT_ASSERT_EQUAL(
             "'a.b[1]': 'x' is not a value of the type int"s,
             bodyFromJson(BodyKind::map,

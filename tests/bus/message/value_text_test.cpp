@@ -25,14 +25,31 @@ class ValueTextTest : public CppUnit::TestFixture {
   public:
     void everyValueComesBackFromItsText() {
         using Int64 = std::numeric_limits<std::int64_t>;
-        for (const Value& value :
-             {Value(), Value(true), Value(false), Value(std::int8_t{-128}), Value(std::int8_t{127}),
-              Value(std::int16_t{-32768}), Value(std::int32_t{-2147483647 - 1}),
-              Value(Int64::min()), Value(Int64::max()), Value(0.1f), Value(1e-45f), Value(-0.0f),
-              Value(5e-324), Value(1.7976931348623157e308), Value(1e22),
-              Value(-std::numeric_limits<double>::infinity()), Value(""s), Value("a,b=c"s),
-              Value(Bytes{"\0\xff"s}), Value(Bytes{}), Value(u'\0'), Value(u'a'), Value(u'\u00e4'),
-              Value(u'\uffff'), Value(char16_t{0xd83d})}) {
+        for (const Value& value : {Value(),
+                                   Value(true),
+                                   Value(false),
+                                   Value(std::int8_t{-128}),
+                                   Value(std::int8_t{127}),
+                                   Value(std::int16_t{-32768}),
+                                   Value(std::int32_t{-2147483647 - 1}),
+                                   Value(Int64::min()),
+                                   Value(Int64::max()),
+                                   Value(0.1f),
+                                   Value(1e-45f),
+                                   Value(-0.0f),
+                                   Value(5e-324),
+                                   Value(1.7976931348623157e308),
+                                   Value(1e22),
+                                   Value(-std::numeric_limits<double>::infinity()),
+                                   Value(""s),
+                                   Value("a,b=c"s),
+                                   Value(Bytes{"\0\xff"s}),
+                                   Value(Bytes{}),
+                                   Value(u'\0'),
+                                   Value(u'a'),
+                                   Value(u'\u00e4'),
+                                   Value(u'\uffff'),
+                                   Value(char16_t{0xd83d})}) {
             const auto again = valueFromText(typeOf(value), toText(value));
             CPPUNIT_ASSERT_MESSAGE(std::string(typeOf(value)) + " " + toText(value),
                                    again.ok() && *again == value);
@@ -44,13 +61,20 @@ class ValueTextTest : public CppUnit::TestFixture {
 
     void whatIsNotOfTheTypeIsRefused() {
         const std::pair<const char*, const char*> rows[] = {
-            {"int", ""},         {"int", "1.5"},      {"int", "+1"},     {"int", " 1"},
-            {"int", "1 "},       {"int", "0x1"},      {"int", "a"},      {"int", "2147483648"},
-            {"byte", "128"},     {"byte", "-129"},    {"byte", "a"},     {"short", "40000"},
-            {"long", "1e3"},     {"float", "1e39"},   {"double", "1e400"}, {"double", ""},
-            {"double", "1,5"},   {"boolean", "TRUE"}, {"boolean", "1"},  {"bytes", "0"},
-            {"bytes", "0g"},     {"char", ""},        {"char", "ab"},    {"char", "\xff"},
-            {"char", "\xc0\x80"}, {"char", "\xf0\x9f\x98\x80"}, {"null", "x"}, {"integer", "1"}};
+            {"int", ""},          {"int", "1.5"},
+            {"int", "+1"},        {"int", " 1"},
+            {"int", "1 "},        {"int", "0x1"},
+            {"int", "a"},         {"int", "2147483648"},
+            {"byte", "128"},      {"byte", "-129"},
+            {"byte", "a"},        {"short", "40000"},
+            {"long", "1e3"},      {"float", "1e39"},
+            {"double", "1e400"},  {"double", ""},
+            {"double", "1,5"},    {"boolean", "TRUE"},
+            {"boolean", "1"},     {"bytes", "0"},
+            {"bytes", "0g"},      {"char", ""},
+            {"char", "ab"},       {"char", "\xff"},
+            {"char", "\xc0\x80"}, {"char", "\xf0\x9f\x98\x80"},
+            {"null", "x"},        {"integer", "1"}};
         for (const auto& [type, text] : rows) {
             const auto read = valueFromText(type, text);
             CPPUNIT_ASSERT_MESSAGE(std::string(type) + " " + text,
@@ -79,9 +103,14 @@ class ValueTextTest : public CppUnit::TestFixture {
 
     void wrongTypesAreNamed() {
         const std::pair<const char*, const char*> rows[] = {
-            {"a", "NAME=TYPE"},     {"=int", "property ''"}, {"a%4=int", "NAME=TYPE"},
-            {"a%zz=int", "NAME="},  {"b=int", "not there"},  {"a=integer", "'integer' is not known"},
-            {"a=double", "'x' is not a value of the type double"}, {"n=int,n=int", "two types"}};
+            {"a", "NAME=TYPE"},
+            {"=int", "property ''"},
+            {"a%4=int", "NAME=TYPE"},
+            {"a%zz=int", "NAME="},
+            {"b=int", "not there"},
+            {"a=integer", "'integer' is not known"},
+            {"a=double", "'x' is not a value of the type double"},
+            {"n=int,n=int", "two types"}};
         for (const auto& [types, expected] : rows) {
             auto properties = strings({{"a", "x"}, {"n", "1"}});
             const auto applied = applyTypes(types, properties);
