@@ -187,7 +187,7 @@ void Connection::end(std::string_view why) {
     sources_.clear();
     consumers_.clear();
     pulls_.clear();
-    held_.clear();
+    std::string().swap(held_);  // with its memory: the connection may linger
     upload_.reset();
     download_.reset();
     seat_ = {};  // free at once, not when the peer has read the rest

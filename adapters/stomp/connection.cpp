@@ -186,7 +186,7 @@ void Connection::end(std::string_view why) {
     waiting_.clear();
     subscriptions_.clear();
     transactions_.clear();
-    held_.clear();
+    std::string().swap(held_);  // with its memory: the connection may linger
     upload_.reset();
     outflow_.reset();
     if (session_) host_.bus().close(std::exchange(session_, SessionId()));
@@ -290,8 +290,8 @@ Result<std::string> Connection::toBus(DestinationKind kind, std::string_view loc
     }
     MakeTemporary command;
     command.session = session_;
-    command.destination = {kind, std::string(temporaryPrefix(kind)) +
-                                     std::to_string(session_.value) + "." + own.name};
+    command.destination = {
+        kind, std::string(temporaryPrefix(kind)) + std::to_string(session_.value) + "." + own.name};
     const Destination made = command.destination;
     expect(Pending::Kind::command, {}, command.request).what = toUri(own);
     host_.bus().submit(std::move(command));

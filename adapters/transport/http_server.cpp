@@ -508,7 +508,8 @@ void HttpConnection::answered() {
 
 void HttpConnection::end(std::string_view why) {
     if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
-    buffer_.clear();
+    std::string().swap(buffer_);  // with its memory: the connection may linger
+    std::string().swap(body_);
     upload_.reset();
     if (exchange_) std::exchange(exchange_, nullptr)->lose();
     seat_ = {};  // free at once, not when the peer has read the rest
