@@ -261,6 +261,7 @@ void Connection::onEffect(Effect& effect) {
         return;
     }
     if (auto* changed = std::get_if<ConsumerChanged>(&effect)) return writeChange(*changed);
+    if (auto* revoked = std::get_if<GroupRevoked>(&effect)) return writeRevoked(*revoked);
     if (auto* ended = std::get_if<ConsumerEnded>(&effect))
         return fail(ended->error, {}, "SUBSCRIBE");
     if (auto* over = std::get_if<SessionEnded>(&effect)) return fail(over->error, {}, {});

@@ -52,6 +52,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
         Ack ack = Ack::automatic;
         bool showsStored = false;   ///< exactly once: MESSAGE says which stored message it is
         bool showsChanges = false;  ///< asked to be told when it becomes active or stands by
+        bool showsGroups = false;   ///< asked to be told when a message group is taken from it
         std::uint32_t written = 0;  ///< automatic: credit to give back when the output drains
         std::deque<Outstanding> outstanding;
         std::string browseQueue;  ///< set: looks only
@@ -155,6 +156,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void writeBrowseEnd(const Subscription& subscription);
     void settleAutomatic();
     void writeChange(const ConsumerChanged& effect);
+    void writeRevoked(const GroupRevoked& effect);
     bool outputHigh() const { return host_.outputPending() > host_.outputHighMark(); }
 
     EngineHost& host_;

@@ -129,6 +129,9 @@ Result<void> Connection::readDelivery(const Frame& frame, Subscription& subscrip
     const auto changes = flag(frame, {"busbar-consumer-changes"});
     if (!changes) return changes.error();
     subscription.showsChanges = *changes;
+    const auto groups = flag(frame, {"busbar-group-changes"});
+    if (!groups) return groups.error();
+    subscription.showsGroups = *groups;
     return {};
 }
 
