@@ -289,6 +289,8 @@ void Connection::onEffect(Effect& effect) {
         const auto found = sources_.find(ended->consumer);
         if (found == sources_.end()) return;
         Consumer& consumer = *found->second;
+        // Who had the right no more is told so; a closed consumer alone would only fall silent.
+        if (ended->error.code == ErrorCode::notAuthorized) refuse(Answer{}, ended->error);
         ConsumerControl control;
         control.consumerId = consumer.wireId;
         control.destination = consumer.destination;
