@@ -1,6 +1,7 @@
 #include "adapters/openwire/connection.h"
 
 #include "adapters/openwire/errors.h"
+#include "adapters/transport/pace.h"
 
 #include <algorithm>
 #include <utility>
@@ -38,9 +39,19 @@ void Connection::receive(std::string_view bytes) {
     inputSeen_ = true;
     if (state_ == State::connecting || upload_) {
         held_ += bytes;
-        return;
+    } else {
+        process(bytes);
     }
-    process(bytes);
+    tellHeld();
+}
+
+/// What is in memory for this connection's user.
+void Connection::tellHeld() {
+    if (!seat_.limited()) return;
+    std::uint64_t bytes =
+        decoder_.gathered() + held_.size() + bytesInFlight_ + host_.outputPending();
+    for (const auto& [id, transaction] : transactions_) bytes += transaction->work.bytes();
+    keepRoom(host_, seat_, bytes);
 }
 
 bool Connection::takesInput() const {
@@ -303,12 +314,14 @@ void Connection::onEffect(Effect& effect) {
 void Connection::onEffectsEnd() {
     flush();
     pump();
+    tellHeld();
 }
 
 void Connection::onOutputDrained() {
     fetchDownload();
     pump();
     flush();
+    tellHeld();
 }
 
 }  // namespace busbar::openwire

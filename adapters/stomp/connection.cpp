@@ -1,5 +1,6 @@
 #include "adapters/stomp/connection.h"
 
+#include "adapters/transport/pace.h"
 #include "bus/base/utf8.h"
 
 #include <algorithm>
@@ -46,9 +47,19 @@ void Connection::receive(std::string_view bytes) {
     inputSeen_ = true;
     if (state_ == State::connecting || (upload_ && upload_->whole)) {
         held_ += bytes;
-        return;
+    } else {
+        process(bytes);
     }
-    process(bytes);
+    tellHeld();
+}
+
+/// What is in memory for this connection's user.
+void Connection::tellHeld() {
+    if (!seat_.limited()) return;
+    std::uint64_t bytes =
+        parser_.gathered() + held_.size() + bytesInFlight_ + host_.outputPending();
+    for (const auto& [id, transaction] : transactions_) bytes += transaction.bytes();
+    keepRoom(host_, seat_, bytes);
 }
 
 void Connection::process(std::string_view input) {
@@ -270,11 +281,13 @@ void Connection::onEffect(Effect& effect) {
 void Connection::onEffectsEnd() {
     flushSettles();
     pump();
+    tellHeld();
 }
 
 void Connection::onOutputDrained() {
     fetchOutflow();
     pump();
+    tellHeld();
 }
 
 // ---- temporary destinations

@@ -157,6 +157,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void settleAutomatic();
     void writeChange(const ConsumerChanged& effect);
     void writeRevoked(const GroupRevoked& effect);
+    void tellHeld();
     bool outputHigh() const { return host_.outputPending() > host_.outputHighMark(); }
 
     EngineHost& host_;

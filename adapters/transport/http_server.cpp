@@ -1,5 +1,6 @@
 #include "adapters/transport/http_server.h"
 
+#include "adapters/transport/pace.h"
 #include "adapters/transport/websocket.h"
 #include "bus/base/log.h"
 #include "bus/base/utf8.h"
@@ -104,6 +105,13 @@ void HttpConnection::receive(std::string_view bytes) {
     // What is large may take its time, but must go on.
     if (upload_ && phase_ == Phase::body) deadline(shared_->options.bodyTimeout);
     advance();
+    tellHeld();
+}
+
+/// What is in memory for the user of the last request.
+void HttpConnection::tellHeld() {
+    if (!seat_.limited()) return;
+    keepRoom(host_, seat_, buffer_.size() + body_.size() + asked_ + host_.outputPending());
 }
 
 bool HttpConnection::wantsInput() const {
@@ -396,6 +404,7 @@ void HttpConnection::dispatch() {
     deadline_ = SteadyTime::max();
     head_.length = 0;  // is read: an error answer need not close
     head_.chunked = false;
+    asked_ = body_.size();
     request_.body = Buffer::of(std::exchange(body_, {}));
     auto exchange = std::make_shared<HttpExchange>(*this);
     exchange_ = exchange.get();
@@ -495,6 +504,8 @@ void HttpConnection::endStream() {
 /// The answer is written: the next request, or the end.
 void HttpConnection::answered() {
     parser_ = nullptr;
+    asked_ = 0;
+    tellHeld();
     if (closeAfter_) return end({});
     phase_ = Phase::head;
     head_ = {};
@@ -520,6 +531,8 @@ void HttpConnection::onTick() {
     if (tunnel_) return tunnel_->onTick();
     if (phase_ == Phase::ended || deadline_ == SteadyTime::max()) return;
     if (host_.now().steady < deadline_) return host_.wakeAt(deadline_);
+    // While we do not read we cannot blame the client for being slow.
+    if (phase_ == Phase::body && host_.inputHeld()) return deadline(shared_->options.bodyTimeout);
     if (phase_ == Phase::head && !parser_) return end("idle");
     refuse(408, phase_ == Phase::body ? "the body did not come in time"
                                       : "the headers did not come in time");
