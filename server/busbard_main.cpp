@@ -138,13 +138,13 @@ int main(int argc, char** argv) {
             } else if (signal == SIGHUP) {
                 auto again =
                     busbar::loadConfiguration(arguments.config, environment, arguments.settings);
-                if (again) busbar::log::setLevel(again->logLevel);
-                busbar::log::info(
-                    "daemon",
-                    again
-                        ? "read the configuration again: the log level is in force, other "
-                          "changes need a restart"
-                        : "the configuration is wrong, nothing was changed: " + again.error().text);
+                if (again) {
+                    busbar::log::setLevel(again->logLevel);
+                    (*daemon)->reload(std::move(*again));
+                } else {
+                    busbar::log::error("configuration",
+                                       "wrong, nothing was changed: " + again.error().text);
+                }
                 (*daemon)->reloadTls(true);
             } else {
                 (*daemon)->stop();

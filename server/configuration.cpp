@@ -1,5 +1,6 @@
 #include "server/configuration.h"
 
+#include "bus/base/xml_text.h"
 #include "bus/core/topic_pattern.h"
 #include "server/settings.h"
 #include "xml-schemas/xml.h"
@@ -232,18 +233,7 @@ Result<void> applyEnvironment(const Environment& environment, Configuration& int
 }
 
 std::string attributeText(const std::string& name, std::string_view value) {
-    std::string out = " " + name + "=\"";
-    for (const char c : value) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out + "\"";
+    return " " + name + "=\"" + xmlAttribute(value) + "\"";
 }
 
 std::string printCertificates(const Configuration& configuration) {

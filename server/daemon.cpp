@@ -18,7 +18,9 @@
 #include "bus/store/journal/journal.h"
 #include "server/first_user.h"
 #include "server/listeners.h"
+#include "server/settings.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -52,6 +54,20 @@ BrokerOptions brokerOptions(const Configuration& c) {
     return options;
 }
 
+/// "; these need a restart: stomp.port, services"; empty where none differs.
+std::string needingRestart(const Configuration& running, const Configuration& next) {
+    std::string out;
+    const auto add = [&](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
+    for (const auto& setting : allSettings()) {
+        if (setting.key != "log-level" && setting.get(running) != setting.get(next))
+            add(setting.key);
+    }
+    if (!(running.services == next.services)) add("services");
+    if (!(running.queuePatterns == next.queuePatterns)) add("queues by 'match'");
+    if (!(running.certificateUsers.rules == next.certificateUsers.rules)) add("certificate rules");
+    return out.empty() ? out : "; these need a restart: " + out;
+}
+
 soap::Version versionOf(const ServiceConfiguration& c) {
     return c.providerSoap == "1.2" ? soap::Version::v12 : soap::Version::v11;
 }
@@ -81,6 +97,14 @@ class Definitions final : public SessionListener {
             port_.submit(DefineQueue{session_, RequestId(1), q.name, q.options});
         for (const auto& s : c.services)
             port_.submit(DefineService{session_, RequestId(2), s.name});
+    }
+    /// Only what is configured otherwise: options that were changed while the bus ran stay.
+    void redefine(const std::vector<QueueConfiguration>& before,
+                  const std::vector<QueueConfiguration>& now) {
+        for (const auto& q : now) {
+            if (std::find(before.begin(), before.end(), q) == before.end())
+                port_.submit(DefineQueue{session_, RequestId(1), q.name, q.options});
+        }
     }
     void onEffect(Effect& effect) override {
         if (const Error* error = http::errorOf(effect)) log::error("configuration", error->text);
@@ -167,6 +191,33 @@ class Daemon::Impl {
 
     void stop() {
         loops_[0]->post([this] { drain(); });
+    }
+
+    void reload(Configuration next) {
+        const auto before = users_->list();
+        std::vector<UserStore::Configured> configured;
+        for (const auto& user : next.users)
+            configured.push_back({user.name, user.roles, user.passwordHash});
+        if (auto read = users_->reload(configured); !read) {
+            log::error("configuration", "nothing was changed: " + read.error().text);
+            return;
+        }
+        passwords_->forget();
+        AccessChange change;
+        change.permissions = next.permissions;
+        for (const auto& user : users_->list()) change.roles[user.name] = user.roles;
+        for (const auto& user : before) {
+            if (!change.roles.contains(user.name)) change.gone.insert(user.name);
+        }
+        log::info("configuration", "read again: " + std::to_string(change.roles.size()) +
+                                       " users, " + std::to_string(change.permissions.size()) +
+                                       " rules of permissions" +
+                                       needingRestart(configuration_, next));
+        core_->setAccess(std::move(change));
+        loops_[0]->post([this, next = std::move(next)]() mutable {
+            definitions_->redefine(queues_, next.queues);
+            queues_ = std::move(next.queues);
+        });
     }
 
     /// The listeners are the same from open() to the end.
@@ -318,7 +369,8 @@ class Daemon::Impl {
     }
 
     // Destroyed from the last to the first.
-    const Configuration configuration_;
+    const Configuration configuration_;                               ///< as it was at the start
+    std::vector<QueueConfiguration> queues_ = configuration_.queues;  ///< as they are now
     SystemClock clock_;
     std::unique_ptr<FileSystem> files_;
     std::unique_ptr<Store> store_;
@@ -376,6 +428,9 @@ int Daemon::run() {
 }
 void Daemon::stop() {
     impl_->stop();
+}
+void Daemon::reload(Configuration next) {
+    impl_->reload(std::move(next));
 }
 void Daemon::reloadTls(bool always) {
     impl_->reloadTls(always);

@@ -29,6 +29,12 @@ class Daemon {
     /// returns 0.
     void stop();
 
+    /// Takes from a configuration that was read again what can change while the bus runs: users
+    /// (the file of them is read again too), permissions, and the options of queues that are
+    /// configured otherwise than before. Where users cannot be read, nothing is changed. The log
+    /// says what is in force, and what needs a restart. Any thread; blocks on the disk.
+    void reload(Configuration next);
+
     /// Loads the certificates of all listeners again, or (without `always`) those whose files have
     /// changed: for new connections only. What cannot be loaded is said on the log, and the old one
     /// stays. Any thread; blocks on the disk.

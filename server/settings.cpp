@@ -229,6 +229,7 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("limits.user-connections-max", BUSBAR_AT(userLimits.connectionsMax)));
     out.push_back(setting("limits.user-sends-per-second", BUSBAR_AT(userLimits.sendsPerSecond),
                           {0, 1'000'000'000}));
+    out.push_back(setting("limits.user-bytes-max", BUSBAR_AT(userLimits.bytesMax)));
     out.push_back(setting("limits.prepared-max", BUSBAR_AT(preparedMax), some));
     out.push_back(setting("limits.prepared-bytes-max", BUSBAR_AT(preparedBytesMax), some));
 }

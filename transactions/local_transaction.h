@@ -42,6 +42,9 @@ class LocalTransaction {
     std::size_t sends() const { return sends_.size(); }
     std::size_t accepts() const { return accepts_.size(); }
 
+    /// What its messages take in memory.
+    std::size_t bytes() const { return bytes_; }
+
   private:
     Result<void> room(std::size_t bytes) const;
 

@@ -1,5 +1,6 @@
 #include "adapters/amqp/connection.h"
 
+#include "adapters/transport/pace.h"
 #include "bus/base/log.h"
 
 #include <proton/connection.h>
@@ -53,6 +54,15 @@ void Connection::receive(std::string_view bytes) {
     feed(bytes);
     flushSettles();
     pump();
+    tellHeld();
+}
+
+/// What is in memory for this connection's user.
+void Connection::tellHeld() {
+    if (!seat_.limited()) return;
+    std::uint64_t bytes = held_.size() + bytesInFlight_ + host_.outputPending();
+    for (const auto& [id, link] : links_) bytes += link->gathered.size();
+    keepRoom(host_, seat_, bytes);
 }
 
 /// Gives Proton what it takes; the rest is held. Before login it gets one piece after the other: a
@@ -231,11 +241,13 @@ void Connection::onEffect(Effect& effect) {
 
 void Connection::onEffectsEnd() {
     pump();
+    tellHeld();
 }
 
 void Connection::onOutputDrained() {
     fetchOutflow();
     pump();
+    tellHeld();
 }
 
 // ---- time

@@ -85,6 +85,7 @@ class Connection final : public Engine, public SessionListener {
     std::size_t loginPiece(std::string_view bytes) const;
     std::size_t give(std::string_view bytes);
     void pump();
+    void tellHeld();
     void dispatch();
     void write();
     void handle(pn_event_t* event);

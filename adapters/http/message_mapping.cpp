@@ -3,6 +3,8 @@
 #include "adapters/http/parameters.h"
 #include "bus/base/base64.h"
 #include "bus/message/json.h"
+#include "bus/message/json_reader.h"
+#include "bus/message/value_text.h"
 
 #include <algorithm>
 #include <array>
@@ -131,7 +133,8 @@ Result<void> apply(Message& message, const std::string& header, const std::strin
     return {};
 }
 
-Result<void> setBody(Message& message, const Buffer& body) {
+/// By the Content-Type.
+Result<void> setPlainBody(Message& message, const Buffer& body) {
     message.body = body;
     if (!isTextType(message.contentType)) {
         message.bodyKind = BodyKind::bytes;
@@ -148,6 +151,62 @@ Result<void> setBody(Message& message, const Buffer& body) {
                 "the body is not UTF-8, as its Content-Type says: name its charset, or send "
                 "application/octet-stream"};
     }
+    return {};
+}
+
+/// X-Body-Kind: what a message that is received calls its `bodyKind`.
+Result<void> setBodyOfKind(Message& message, std::string_view kind, const Buffer& body) {
+    if (kind == "text" && !isUtf8(body.view()))
+        return {ErrorCode::malformed, "X-Body-Kind: the body of a text is UTF-8"};
+    if (kind == "none" && !body.empty())
+        return {ErrorCode::invalidArgument, "X-Body-Kind is none, but there is a body"};
+    message.body = body;
+    if (kind == "none" || kind == "text" || kind == "bytes" || kind == "object") {
+        message.bodyKind = kind == "none"    ? BodyKind::none
+                           : kind == "text"  ? BodyKind::text
+                           : kind == "bytes" ? BodyKind::bytes
+                                             : BodyKind::object;
+        return {};
+    }
+    if (kind != "map" && kind != "stream") {
+        return {ErrorCode::invalidArgument, "X-Body-Kind is '" + std::string(kind.substr(0, 40)) +
+                                                "': none, text, bytes, map, stream or object is "
+                                                "expected"};
+    }
+    message.bodyKind = kind == "map" ? BodyKind::map : BodyKind::stream;
+    auto encoded = bodyFromJson(message.bodyKind, body.view());
+    if (!encoded)
+        return {encoded.error().code,
+                "X-Body-Kind: " + std::string(kind) + ": " + encoded.error().text};
+    message.body = Buffer::of(std::move(*encoded));
+    message.contentType.clear();  // it was that of the JSON
+    return {};
+}
+
+Result<void> setLargeBody(Message& message, std::string_view kind, const LargeBodyPtr& large) {
+    if (!kind.empty() && kind != "bytes" && kind != "object") {
+        return {ErrorCode::tooLarge, "X-Body-Kind: a body of " + std::to_string(large->size) +
+                                         " bytes can be of bytes or of an object alone"};
+    }
+    message.large = large;
+    // Nobody has looked whether it is UTF-8.
+    message.bodyKind = kind == "object" ? BodyKind::object : BodyKind::bytes;
+    return {};
+}
+
+Result<void> setBody(Message& message, const Request& request) {
+    const auto kind = request.header("x-body-kind");
+    if (request.large) return setLargeBody(message, kind, request.large);
+    return kind.empty() ? setPlainBody(message, request.body)
+                        : setBodyOfKind(message, kind, request.body);
+}
+
+/// X-Types, behind all properties.
+Result<void> setTypes(Message& message, const Request& request) {
+    const auto types = request.header("x-types");
+    if (types.empty()) return {};
+    auto applied = applyTypes(types, message.properties);
+    if (!applied) return {applied.error().code, "X-Types: " + applied.error().text};
     return {};
 }
 
@@ -217,12 +276,8 @@ Result<std::shared_ptr<Message>> messageOf(const Request& request, Destination d
     for (const auto& [header, value] : request.headers) {
         if (auto applied = apply(*message, header, value, now); !applied) return applied.error();
     }
-    if (request.large) {
-        message->large = request.large;
-        message->bodyKind = BodyKind::bytes;  // nobody has looked whether it is UTF-8
-    } else if (auto set = setBody(*message, request.body); !set) {
-        return set.error();
-    }
+    if (auto set = setTypes(*message, request); !set) return set.error();
+    if (auto set = setBody(*message, request); !set) return set.error();
     return message;
 }
 

@@ -1,6 +1,7 @@
 #include "adapters/openwire/connection.h"
 
 #include "adapters/openwire/errors.h"
+#include "adapters/transport/pace.h"
 
 #include <algorithm>
 #include <utility>
@@ -38,9 +39,19 @@ void Connection::receive(std::string_view bytes) {
     inputSeen_ = true;
     if (state_ == State::connecting || upload_) {
         held_ += bytes;
-        return;
+    } else {
+        process(bytes);
     }
-    process(bytes);
+    tellHeld();
+}
+
+/// What is in memory for this connection's user.
+void Connection::tellHeld() {
+    if (!seat_.limited()) return;
+    std::uint64_t bytes =
+        decoder_.gathered() + held_.size() + bytesInFlight_ + host_.outputPending();
+    for (const auto& [id, transaction] : transactions_) bytes += transaction->work.bytes();
+    keepRoom(host_, seat_, bytes);
 }
 
 bool Connection::takesInput() const {
@@ -187,7 +198,7 @@ void Connection::end(std::string_view why) {
     sources_.clear();
     consumers_.clear();
     pulls_.clear();
-    held_.clear();
+    std::string().swap(held_);  // with its memory: the connection may linger
     upload_.reset();
     download_.reset();
     seat_ = {};  // free at once, not when the peer has read the rest
@@ -289,6 +300,8 @@ void Connection::onEffect(Effect& effect) {
         const auto found = sources_.find(ended->consumer);
         if (found == sources_.end()) return;
         Consumer& consumer = *found->second;
+        // Who had the right no more is told so; a closed consumer alone would only fall silent.
+        if (ended->error.code == ErrorCode::notAuthorized) refuse(Answer{}, ended->error);
         ConsumerControl control;
         control.consumerId = consumer.wireId;
         control.destination = consumer.destination;
@@ -301,12 +314,14 @@ void Connection::onEffect(Effect& effect) {
 void Connection::onEffectsEnd() {
     flush();
     pump();
+    tellHeld();
 }
 
 void Connection::onOutputDrained() {
     fetchDownload();
     pump();
     flush();
+    tellHeld();
 }
 
 }  // namespace busbar::openwire

@@ -251,6 +251,7 @@ class Connection final : public Engine, public SessionListener {
     void onPiece(Result<Buffer> piece);
     void browse(Consumer& consumer);
     void onBrowsed(Browsed& effect);
+    void tellHeld();
     bool outputHigh() const { return host_.outputPending() > host_.outputHighMark(); }
 
     // advisories.cpp

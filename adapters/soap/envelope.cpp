@@ -30,6 +30,52 @@ std::string envelopeAttribute(pugi::xml_node block, std::string_view ns, std::st
     return {};
 }
 
+constexpr std::size_t kStartTagMax = 16u << 10;
+
+/// What stands before the root, and can be skipped without reading it: `begin` to `end`.
+bool skip(std::string_view& text, std::string_view begin, std::string_view end) {
+    if (!text.starts_with(begin)) return false;
+    const auto at = text.find(end);
+    text.remove_prefix(at == text.npos ? text.size() : at + end.size());
+    return true;
+}
+
+/// The root's start tag as an element of its own; empty where there is none near.
+std::string rootAlone(std::string_view text) {
+    text = text.substr(0, kStartTagMax);
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+    do {
+        text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    } while (skip(text, "<?", "?>") || skip(text, "<!--", "-->"));
+    char quote = '\0';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quote != '\0') {
+            if (c == quote) quote = '\0';
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+        } else if (c == '>') {
+            const std::size_t end = i > 0 && text[i - 1] == '/' ? i - 1 : i;
+            return std::string(text.substr(0, end)) + "/>";
+        }
+    }
+    return {};
+}
+
+Result<Version> versionOfRoot(pugi::xml_node root) {
+    if (localPart(root.name()) != "Envelope") {
+        return {ErrorCode::malformed,
+                "expected a SOAP Envelope, found '" + toText(nameOf(root)) + "'"};
+    }
+    const auto version = versionOf(namespaceOf(root));
+    if (!version) {
+        return {ErrorCode::unsupported, "the envelope's namespace '" +
+                                            std::string(namespaceOf(root)) +
+                                            "' is of no SOAP version known here"};
+    }
+    return *version;
+}
+
 bool isTrue(std::string_view value) {
     return value == "1" || value == "true";
 }
@@ -67,22 +113,21 @@ Result<Envelope> Envelope::parse(std::string_view bytes) {
     auto impl = std::make_unique<Impl>();
     const auto parsed = impl->document.load_buffer(bytes.data(), bytes.size(), kParse);
     if (!parsed) return {ErrorCode::malformed, std::string("not XML: ") + parsed.description()};
-    const auto root = impl->root();
-    if (localPart(root.name()) != "Envelope") {
-        return {ErrorCode::malformed,
-                "expected a SOAP Envelope, found '" + toText(nameOf(root)) + "'"};
-    }
-    const auto version = versionOf(namespaceOf(root));
-    if (!version) {
-        return {ErrorCode::unsupported, "the envelope's namespace '" +
-                                            std::string(namespaceOf(root)) +
-                                            "' is of no SOAP version known here"};
-    }
+    const auto version = versionOfRoot(impl->root());
+    if (!version) return version.error();
     impl->version = *version;
     if (!impl->body()) return {ErrorCode::malformed, "the envelope has no Body"};
     const bool utf8 = parsed.encoding == pugi::encoding_utf8;
     if (utf8) impl->original = std::string(bytes);
     return Envelope(std::move(impl));
+}
+
+Result<Version> Envelope::peekVersion(std::string_view bytes) {
+    const std::string root = rootAlone(bytes);
+    pugi::xml_document document;
+    if (!document.load_buffer(root.data(), root.size(), kParse, pugi::encoding_utf8))
+        return {ErrorCode::malformed, "not XML"};
+    return versionOfRoot(document.document_element());
 }
 
 Result<Envelope> Envelope::wrap(std::string_view payload, Version version) {

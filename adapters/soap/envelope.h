@@ -19,6 +19,9 @@ class Envelope {
     /// malformed where it is no SOAP envelope; unsupported where it is an Envelope of another
     /// namespace (SOAP 1.2 part 1, section 5.4.7: VersionMismatch). Reads UTF-8 and UTF-16.
     static Result<Envelope> parse(std::string_view bytes);
+    /// The version alone, of a document that was refused: the same errors, but nothing behind the
+    /// start tag of its root is looked at, so that hostile documents cost nothing. UTF-8.
+    static Result<Version> peekVersion(std::string_view bytes);
     /// An envelope of `version` around a payload: for workers that answer with the payload alone.
     static Result<Envelope> wrap(std::string_view payload, Version version);
 

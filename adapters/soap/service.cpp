@@ -216,9 +216,8 @@ std::variant<SoapService::Accepted, SoapService::Refused> SoapService::accept(
 SoapService::Refused SoapService::refusal(std::string_view body, Version version,
                                           const Error& error) const {
     Refused refused{version, faultOf(error)};
-    if (body.size() > options_.limits.bytesMax) return refused;
-    if (const auto peeked = Envelope::parse(body)) {
-        refused.version = peeked->version();
+    if (const auto peeked = Envelope::peekVersion(body)) {
+        refused.version = *peeked;
     } else if (peeked.error().code == ErrorCode::unsupported) {
         refused.fault = faultOf(peeked.error());
     }

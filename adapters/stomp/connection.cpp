@@ -1,5 +1,6 @@
 #include "adapters/stomp/connection.h"
 
+#include "adapters/transport/pace.h"
 #include "bus/base/utf8.h"
 
 #include <algorithm>
@@ -8,11 +9,16 @@
 namespace busbar::stomp {
 namespace {
 
-constexpr std::string_view kTemporaryPrefix = "tq.";
-/// Other protocols' temporary queues have names as their clients make them: unmarked, an answer to
-/// one would go to a new queue of the answering connection's own.
+constexpr std::string_view kQueuePrefix = "tq.";
+constexpr std::string_view kTopicPrefix = "tt.";
+/// Other protocols' temporary destinations have names as their clients make them: unmarked, an
+/// answer to one would go to a new one of the answering connection's own.
 constexpr std::string_view kForeignPrefix = "bus:";
 constexpr std::size_t kTemporaryNameMax = 200;
+
+std::string_view temporaryPrefix(DestinationKind kind) {
+    return kind == DestinationKind::temporaryTopic ? kTopicPrefix : kQueuePrefix;
+}
 
 Parser::Limits limitsBeforeLogin(const Options& options) {
     return {options.headerBytesBeforeLoginMax, options.headersMax, 0};
@@ -41,9 +47,19 @@ void Connection::receive(std::string_view bytes) {
     inputSeen_ = true;
     if (state_ == State::connecting || (upload_ && upload_->whole)) {
         held_ += bytes;
-        return;
+    } else {
+        process(bytes);
     }
-    process(bytes);
+    tellHeld();
+}
+
+/// What is in memory for this connection's user.
+void Connection::tellHeld() {
+    if (!seat_.limited()) return;
+    std::uint64_t bytes =
+        parser_.gathered() + held_.size() + bytesInFlight_ + host_.outputPending();
+    for (const auto& [id, transaction] : transactions_) bytes += transaction.bytes();
+    keepRoom(host_, seat_, bytes);
 }
 
 void Connection::process(std::string_view input) {
@@ -181,7 +197,7 @@ void Connection::end(std::string_view why) {
     waiting_.clear();
     subscriptions_.clear();
     transactions_.clear();
-    held_.clear();
+    std::string().swap(held_);  // with its memory: the connection may linger
     upload_.reset();
     outflow_.reset();
     if (session_) host_.bus().close(std::exchange(session_, SessionId()));
@@ -256,6 +272,7 @@ void Connection::onEffect(Effect& effect) {
         return;
     }
     if (auto* changed = std::get_if<ConsumerChanged>(&effect)) return writeChange(*changed);
+    if (auto* revoked = std::get_if<GroupRevoked>(&effect)) return writeRevoked(*revoked);
     if (auto* ended = std::get_if<ConsumerEnded>(&effect))
         return fail(ended->error, {}, "SUBSCRIBE");
     if (auto* over = std::get_if<SessionEnded>(&effect)) return fail(over->error, {}, {});
@@ -264,41 +281,44 @@ void Connection::onEffect(Effect& effect) {
 void Connection::onEffectsEnd() {
     flushSettles();
     pump();
+    tellHeld();
 }
 
 void Connection::onOutputDrained() {
     fetchOutflow();
     pump();
+    tellHeld();
 }
 
-// ---- temporary queues
+// ---- temporary destinations
 
-Result<std::string> Connection::toBus(std::string_view local) {
-    if (const auto known = temporaryBusNames_.find(local); known != temporaryBusNames_.end())
+Result<std::string> Connection::toBus(DestinationKind kind, std::string_view local) {
+    const Destination own{kind, std::string(local)};
+    if (const auto known = temporaryBusNames_.find(own); known != temporaryBusNames_.end())
         return known->second;
-    if (local.starts_with(kTemporaryPrefix)) return std::string(local);
+    if (local.starts_with(temporaryPrefix(kind))) return std::string(local);
     if (local.starts_with(kForeignPrefix)) return std::string(local.substr(kForeignPrefix.size()));
     if (local.size() > kTemporaryNameMax) {
-        return {ErrorCode::tooLarge, "the name of a temporary queue may have at most " +
+        return {ErrorCode::tooLarge, "the name of a temporary destination may have at most " +
                                          std::to_string(kTemporaryNameMax) + " bytes"};
     }
-    std::string busName =
-        std::string(kTemporaryPrefix) + std::to_string(session_.value) + "." + std::string(local);
     MakeTemporary command;
     command.session = session_;
-    command.destination = {DestinationKind::temporaryQueue, busName};
-    expect(Pending::Kind::command, {}, command.request).what = "/temp-queue/" + std::string(local);
+    command.destination = {
+        kind, std::string(temporaryPrefix(kind)) + std::to_string(session_.value) + "." + own.name};
+    const Destination made = command.destination;
+    expect(Pending::Kind::command, {}, command.request).what = toUri(own);
     host_.bus().submit(std::move(command));
-    temporaryBusNames_.emplace(local, busName);
-    temporaryLocalNames_.emplace(busName, local);
-    return busName;
+    temporaryBusNames_.emplace(own, made.name);
+    temporaryLocalNames_.emplace(made, own.name);
+    return made.name;
 }
 
-std::string Connection::toLocal(std::string_view busName) const {
-    const auto known = temporaryLocalNames_.find(busName);
+std::string Connection::toLocal(const Destination& temporary) const {
+    const auto known = temporaryLocalNames_.find(temporary);
     if (known != temporaryLocalNames_.end()) return known->second;
-    if (busName.starts_with(kTemporaryPrefix)) return std::string(busName);
-    return std::string(kForeignPrefix).append(busName);
+    if (temporary.name.starts_with(temporaryPrefix(temporary.kind))) return temporary.name;
+    return std::string(kForeignPrefix).append(temporary.name);
 }
 
 }  // namespace busbar::stomp

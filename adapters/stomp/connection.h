@@ -52,6 +52,7 @@ class Connection final : public Engine, public SessionListener, private Temporar
         Ack ack = Ack::automatic;
         bool showsStored = false;   ///< exactly once: MESSAGE says which stored message it is
         bool showsChanges = false;  ///< asked to be told when it becomes active or stands by
+        bool showsGroups = false;   ///< asked to be told when a message group is taken from it
         std::uint32_t written = 0;  ///< automatic: credit to give back when the output drains
         std::deque<Outstanding> outstanding;
         std::string browseQueue;  ///< set: looks only
@@ -102,8 +103,8 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void refuse(const Frame& frame, const Error& error);
     void leaveWhenDone();
     void end(std::string_view why);
-    Result<std::string> toBus(std::string_view local) override;
-    std::string toLocal(std::string_view busName) const override;
+    Result<std::string> toBus(DestinationKind kind, std::string_view local) override;
+    std::string toLocal(const Destination& temporary) const override;
 
     // commands/
     void connect(Frame& frame);
@@ -155,6 +156,8 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void writeBrowseEnd(const Subscription& subscription);
     void settleAutomatic();
     void writeChange(const ConsumerChanged& effect);
+    void writeRevoked(const GroupRevoked& effect);
+    void tellHeld();
     bool outputHigh() const { return host_.outputPending() > host_.outputHighMark(); }
 
     EngineHost& host_;
@@ -179,8 +182,8 @@ class Connection final : public Engine, public SessionListener, private Temporar
     std::vector<DeliveryId> autoSettle_;  ///< written, to be accepted once the socket has them
     std::vector<ConsumerId> autoCredit_;  ///< those with `written`
     std::map<std::string, LocalTransaction, std::less<>> transactions_;
-    std::map<std::string, std::string, std::less<>> temporaryBusNames_;    ///< by local name
-    std::map<std::string, std::string, std::less<>> temporaryLocalNames_;  ///< by bus name
+    std::map<Destination, std::string> temporaryBusNames_;    ///< by local name
+    std::map<Destination, std::string> temporaryLocalNames_;  ///< by bus name
 
     std::unique_ptr<Upload> upload_;
     std::unique_ptr<Outflow> outflow_;

@@ -133,6 +133,22 @@ void Connection::writeChange(const ConsumerChanged& effect) {
     outputSeen_ = true;
 }
 
+/// What it held of the group was settled before, so nothing of it waits here any more.
+void Connection::writeRevoked(const GroupRevoked& effect) {
+    const auto found = subscriptions_.find(effect.consumer);
+    if (found == subscriptions_.end() || !found->second.showsGroups) return;
+    std::string& out = this->out();
+    out += "MESSAGE\n";
+    appendHeader(out, "subscription", found->second.id, version_);
+    out += "destination:/topic/busbar.group-changes\nmessage-id:group-revoked-";
+    appendNumber(out, effect.consumer.value);
+    out += '\n';
+    appendHeader(out, "busbar-group-revoked", effect.group, version_);
+    out += "content-length:0\n\n";
+    out += '\0';
+    outputSeen_ = true;
+}
+
 void Connection::writeContent(const Message& message) {
     const auto json = inJson(message);
     const Message& shown = json ? *json : message;

@@ -1,8 +1,11 @@
 #include "adapters/stomp/mapping.h"
 
+#include "adapters/stomp/map_xml.h"
 #include "bus/base/id_list.h"
 #include "bus/base/utf8.h"
 #include "bus/message/json.h"
+#include "bus/message/json_reader.h"
+#include "bus/message/value_text.h"
 
 #include <algorithm>
 #include <array>
@@ -35,8 +38,7 @@ std::string_view prefixOf(DestinationKind kind) {
 }
 
 std::string localName(const Destination& destination, const TemporaryNames& names) {
-    return destination.kind == DestinationKind::temporaryQueue ? names.toLocal(destination.name)
-                                                               : destination.name;
+    return destination.isTemporary() ? names.toLocal(destination) : destination.name;
 }
 
 template <class Number>
@@ -224,7 +226,8 @@ const Row kRows[] = {
     {"JMSXDeliveryCount", nullptr, nullptr},
     {"browser", nullptr, nullptr},
     {"JMSXGroupFirstForConsumer", nullptr, nullptr},
-    {"busbar-body", nullptr, nullptr},
+    {"busbar-body", nullptr, nullptr},   // setBody
+    {"busbar-types", nullptr, nullptr},  // behind all properties
     {"busbar-producer", nullptr, nullptr},
     {"busbar-sequence", nullptr, nullptr},
     {"busbar-stored", nullptr, nullptr},
@@ -293,6 +296,64 @@ std::string_view bodyKindName(BodyKind kind) {
     return {};
 }
 
+using Transform = Result<std::string> (*)(std::string_view body);
+
+Result<std::string> mapOfJson(std::string_view body) {
+    return bodyFromJson(BodyKind::map, body);
+}
+Result<std::string> streamOfJson(std::string_view body) {
+    return bodyFromJson(BodyKind::stream, body);
+}
+
+/// How the body of a map or stream is written, where the frame says that it is one. Others of
+/// ActiveMQ's transformations are for objects and advisories: a property like any.
+Transform transformOf(const Frame& frame, BodyKind& kind) {
+    const auto body = frame.get("busbar-body");
+    const auto transformation = frame.get("transformation");
+    kind = body == "stream" ? BodyKind::stream : BodyKind::map;
+    if (body == "map") return mapOfJson;
+    if (body == "stream") return streamOfJson;
+    if (transformation == "jms-map-json") return mapBodyFromMapJson;
+    if (transformation == "jms-map-xml") return mapBodyFromXml;
+    return nullptr;
+}
+
+Result<void> setBody(Message& message, Frame& frame) {
+    const auto named = frame.get("busbar-body");
+    BodyKind kind = BodyKind::bytes;
+    if (const Transform transform = transformOf(frame, kind)) {
+        if (frame.streamed) {
+            return {ErrorCode::tooLarge,
+                    "the body of a map or stream is longer than what is taken in memory"};
+        }
+        auto body = transform(frame.body);
+        if (!body) {
+            return {body.error().code,
+                    (kind == BodyKind::map ? "a map as the body: " : "a stream as the body: ") +
+                        body.error().text};
+        }
+        message.bodyKind = kind;
+        message.body = Buffer::of(std::move(*body));
+        message.contentType.clear();  // it was that of the text
+        message.properties.erase("transformation");
+        return {};
+    }
+    if (named == "object") {
+        message.bodyKind = BodyKind::object;
+    } else if (!named.empty() && named != "amqp") {  // amqp: seen by a relay; bytes from anybody
+        return {ErrorCode::invalidArgument, "header 'busbar-body' is '" +
+                                                std::string(named.substr(0, 40)) +
+                                                "': map, stream or object is expected"};
+    } else {
+        // Nobody looks whether a body in parts is UTF-8.
+        const bool text =
+            !frame.streamed && saysText(message, frame.hasLength) && isUtf8(frame.body);
+        message.bodyKind = text ? BodyKind::text : BodyKind::bytes;
+    }
+    message.body = frame.takeBody();
+    return {};
+}
+
 }  // namespace
 
 Result<std::uint64_t> toNumber(std::string_view header, std::string_view text, std::uint64_t max) {
@@ -348,19 +409,16 @@ Result<Destination> toDestination(std::string_view wire, TemporaryNames& names) 
         if (!wire.starts_with(prefix.text)) continue;
         const auto name = wire.substr(prefix.text.size());
         if (auto checked = checkDestinationName(name); !checked) return checked.error();
-        if (prefix.kind == DestinationKind::temporaryTopic) {
-            return {ErrorCode::unsupported,
-                    "temporary topics are not offered over STOMP: use /temp-queue/"};
-        }
-        if (prefix.kind != DestinationKind::temporaryQueue)
-            return Destination{prefix.kind, std::string(name)};
-        auto busName = names.toBus(name);
+        Destination destination{prefix.kind, std::string(name)};
+        if (!destination.isTemporary()) return destination;
+        auto busName = names.toBus(prefix.kind, name);
         if (!busName) return busName.error();
-        return Destination{prefix.kind, std::move(*busName)};
+        destination.name = std::move(*busName);
+        return destination;
     }
     return {ErrorCode::invalidArgument,
             "destination '" + std::string(wire.substr(0, 100)) +
-                "': /queue/NAME, /topic/NAME or /temp-queue/NAME is expected"};
+                "': /queue/NAME, /topic/NAME, /temp-queue/NAME or /temp-topic/NAME is expected"};
 }
 
 void appendDestination(std::string& out, const Destination& destination,
@@ -390,10 +448,11 @@ Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, 
             if (auto read = row->read(*message, value, in); !read) return read.error();
         }
     }
-    // Nobody looks whether a body in parts is UTF-8.
-    const bool text = !frame.streamed && saysText(*message, frame.hasLength) && isUtf8(frame.body);
-    message->bodyKind = text ? BodyKind::text : BodyKind::bytes;
-    message->body = frame.takeBody();
+    if (const auto* types = frame.find("busbar-types")) {
+        if (auto applied = applyTypes(*types, message->properties); !applied)
+            return {applied.error().code, "header 'busbar-types': " + applied.error().text};
+    }
+    if (auto set = setBody(*message, frame); !set) return set.error();
     return message;
 }
 
@@ -406,6 +465,8 @@ void appendMessageHeaders(std::string& out, const Message& message, Version vers
     // Before the properties: of repeated headers the first counts, so none of them can change the
     // framing.
     appendNumber(out, "content-length", bodySize(message));
+    if (const auto types = typesOf(message.properties); !types.empty())
+        to.text("busbar-types", types);
     for (const auto& [name, value] : message.properties) {
         if (const auto* text = std::get_if<std::string>(&value))
             appendHeader(out, name, *text, version);

@@ -14,25 +14,28 @@
 
 namespace busbar::stomp {
 
-/// Destination names of one connection. "/temp-queue/X" is private to a connection: X stands for a
-/// name that is unique in the bus. Other connections see that one (in reply-to) and may send to it.
+/// Destination names of one connection. "/temp-queue/X" and "/temp-topic/X" are private to a
+/// connection: X stands for a name that is unique in the bus. Other connections see that one (in
+/// reply-to) and may send to it.
 class TemporaryNames {
   public:
     virtual ~TemporaryNames() = default;
-    /// The bus's name of "/temp-queue/`local`", made where it is new. `local` may be a bus name
-    /// itself.
-    virtual Result<std::string> toBus(std::string_view local) = 0;
-    /// The connection's name for a bus name. For one that is not its own: a name that toBus takes
-    /// for that bus name and for nothing else.
-    virtual std::string toLocal(std::string_view busName) const = 0;
+    /// The bus's name of the temporary destination `local`, made where it is new. `local` may be a
+    /// bus name itself. `kind`: temporaryQueue or temporaryTopic.
+    virtual Result<std::string> toBus(DestinationKind kind, std::string_view local) = 0;
+    /// The connection's name for one of the bus's. For one that is not its own: a name that toBus
+    /// takes for that bus name and for nothing else.
+    virtual std::string toLocal(const Destination& temporary) const = 0;
 };
 
-/// "/queue/N", "/topic/N", "/temp-queue/N". invalidArgument for anything else.
+/// "/queue/N", "/topic/N", "/temp-queue/N", "/temp-topic/N". invalidArgument for anything else.
 Result<Destination> toDestination(std::string_view wire, TemporaryNames& names);
 void appendDestination(std::string& out, const Destination& destination,
                        const TemporaryNames& names);
 
 /// The message of a SEND frame; takes the body from it. `now` is what delays are counted from.
+/// Properties get the types that `busbar-types` names; `busbar-body` and `transformation` make maps
+/// and streams (docs/protocols/crossing.md).
 Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, WallTime now);
 
 /// The headers of a MESSAGE frame that come from the message, content-length included.
@@ -40,7 +43,8 @@ void appendMessageHeaders(std::string& out, const Message& message, Version vers
                           const TemporaryNames& names);
 
 /// STOMP has no maps and streams: such a message with its body as JSON (`bus/message/json.h`) and
-/// its content type saying so. Nothing for other messages, which are shown as they are.
+/// its content type saying so; toMessage takes it back. Nothing for other messages, which are shown
+/// as they are.
 std::optional<Message> inJson(const Message& message);
 
 /// Decimal, in full, at most `max`.

@@ -1,7 +1,9 @@
 #include "adapters/transport/http_server.h"
 
+#include "adapters/transport/pace.h"
 #include "adapters/transport/websocket.h"
 #include "bus/base/log.h"
+#include "bus/base/utf8.h"
 
 #include <algorithm>
 
@@ -33,6 +35,7 @@ std::string_view codeOf(unsigned status) {
             return "too-large";
         case 429:
             return "limit-reached";
+        case 415:
         case 426:
         case 501:
         case 505:
@@ -50,6 +53,17 @@ std::string_view codeOf(unsigned status) {
 bool reserved(std::string_view header) {
     return header.size() >= kReservedPrefix.size() &&
            http::sameText(header.substr(0, kReservedPrefix.size()), kReservedPrefix);
+}
+
+/// A coding that we would have to undo (RFC 9110, 8.4). None is undone here: a small body could
+/// become a large one, and one that is kept as it came would be something else to its receivers.
+std::string_view codingOf(const http::Headers& headers) {
+    for (const auto& [name, value] : headers) {
+        const bool coded = http::sameText(name, "content-encoding") && !value.empty() &&
+                           !http::sameText(value, "identity");
+        if (coded) return value;
+    }
+    return {};
 }
 
 /// The server writes these; a handler's are left out.
@@ -91,6 +105,13 @@ void HttpConnection::receive(std::string_view bytes) {
     // What is large may take its time, but must go on.
     if (upload_ && phase_ == Phase::body) deadline(shared_->options.bodyTimeout);
     advance();
+    tellHeld();
+}
+
+/// What is in memory for the user of the last request.
+void HttpConnection::tellHeld() {
+    if (!seat_.limited()) return;
+    keepRoom(host_, seat_, buffer_.size() + body_.size() + asked_ + host_.outputPending());
 }
 
 bool HttpConnection::wantsInput() const {
@@ -289,6 +310,12 @@ bool HttpConnection::admit(const std::string& user) {
 }
 
 void HttpConnection::startBody() {
+    if (const auto coding = codingOf(request_.headers); hasBody() && !coding.empty()) {
+        return refuse(415,
+                      "Content-Encoding '" + showable(coding.substr(0, 40)) +
+                          "' is not taken: send the body as it is",
+                      {{"Accept-Encoding", "identity"}});
+    }
     bodyMax_ = route_->bodyBytesMax != 0 ? route_->bodyBytesMax : shared_->options.bodyBytesMax;
     const bool large = route_->largeBytesMax != 0 && host_.bus().bodies() != nullptr;
     if (large) bodyMax_ = std::max(bodyMax_, route_->largeBytesMax);
@@ -377,6 +404,7 @@ void HttpConnection::dispatch() {
     deadline_ = SteadyTime::max();
     head_.length = 0;  // is read: an error answer need not close
     head_.chunked = false;
+    asked_ = body_.size();
     request_.body = Buffer::of(std::exchange(body_, {}));
     auto exchange = std::make_shared<HttpExchange>(*this);
     exchange_ = exchange.get();
@@ -476,6 +504,8 @@ void HttpConnection::endStream() {
 /// The answer is written: the next request, or the end.
 void HttpConnection::answered() {
     parser_ = nullptr;
+    asked_ = 0;
+    tellHeld();
     if (closeAfter_) return end({});
     phase_ = Phase::head;
     head_ = {};
@@ -489,7 +519,8 @@ void HttpConnection::answered() {
 
 void HttpConnection::end(std::string_view why) {
     if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
-    buffer_.clear();
+    std::string().swap(buffer_);  // with its memory: the connection may linger
+    std::string().swap(body_);
     upload_.reset();
     if (exchange_) std::exchange(exchange_, nullptr)->lose();
     seat_ = {};  // free at once, not when the peer has read the rest
@@ -500,6 +531,8 @@ void HttpConnection::onTick() {
     if (tunnel_) return tunnel_->onTick();
     if (phase_ == Phase::ended || deadline_ == SteadyTime::max()) return;
     if (host_.now().steady < deadline_) return host_.wakeAt(deadline_);
+    // While we do not read we cannot blame the client for being slow.
+    if (phase_ == Phase::body && host_.inputHeld()) return deadline(shared_->options.bodyTimeout);
     if (phase_ == Phase::head && !parser_) return end("idle");
     refuse(408, phase_ == Phase::body ? "the body did not come in time"
                                       : "the headers did not come in time");

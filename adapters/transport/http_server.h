@@ -59,6 +59,7 @@ class HttpConnection final : public Engine {
     void checkLogin();
     void loginByCertificate();
     bool admit(const std::string& user);
+    void tellHeld();
     void onLogin(const Result<Identity>& who);
     void startBody();
     bool readBody();
@@ -83,6 +84,7 @@ class HttpConnection final : public Engine {
     const http::Router::Route* route_ = nullptr;
     std::uint64_t bodyMax_ = 0;
     std::string body_;
+    std::size_t asked_ = 0;  ///< bytes of the body of the request that is being answered
     std::unique_ptr<BodyUpload> upload_;  ///< the body goes to the store
     std::uint64_t streamLeft_ = 0;        ///< of an answer in parts whose length was said
     bool streamLength_ = false;

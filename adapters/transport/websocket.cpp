@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kAcceptKey = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
 constexpr std::size_t kControlMax = 125;
 constexpr std::size_t kPartMax = 256 * 1024;
+constexpr std::size_t kRestMax = 1024;  // what a silent connection keeps
 constexpr std::size_t kTunnelHighMark = 1u << 20;
 enum Opcode : unsigned { kContinue = 0, kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10 };
 enum CloseCode : std::uint16_t { kNormal = 1000, kProtocolError = 1002 };
@@ -150,6 +151,11 @@ WebSocketReader::Event WebSocketReader::readHead(std::string_view& input) {
     return Event::data;
 }
 
+void WebSocketReader::rest() {
+    const bool gathers = inFrame_ && opcode_ >= kClose;
+    if (!gathers && payload_.capacity() > kRestMax) std::string().swap(payload_);
+}
+
 void WebSocketReader::unmask() {
     for (char& c : payload_) c = static_cast<char>(c ^ mask_[maskAt_++ % 4]);
 }
@@ -262,6 +268,11 @@ void WebSocketTunnel::postToEngine(std::function<void()> task) {
 // ---- as an engine
 
 void WebSocketTunnel::receive(std::string_view bytes) {
+    handle(bytes);
+    reader_.rest();
+}
+
+void WebSocketTunnel::handle(std::string_view bytes) {
     using Event = WebSocketReader::Event;
     while (!closed_) {
         switch (reader_.next(bytes)) {

@@ -34,6 +34,8 @@ class WebSocketReader {
 
     std::string_view payload() const { return payload_; }
     const std::string& error() const { return error_; }
+    /// No more is asked until more has come: gives back the memory of what was handed on.
+    void rest();
 
   private:
     Event readHead(std::string_view& input);
@@ -87,6 +89,7 @@ class WebSocketTunnel final : public Engine, private RelayHost {
     void close(std::string_view why) override;
     void postToEngine(std::function<void()> task) override;
 
+    void handle(std::string_view bytes);
     void sendMessage();
     void sendClose(std::uint16_t code, std::string_view why);
 

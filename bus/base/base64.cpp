@@ -28,23 +28,15 @@ std::string encode(std::string_view bytes, std::string_view alphabet, bool pad) 
     return out;
 }
 
-}  // namespace
-
-std::string base64(std::string_view bytes) {
-    return encode(bytes, kUsual, true);
-}
-std::string base64Url(std::string_view bytes) {
-    return encode(bytes, kUrl, false);
-}
-
-std::optional<std::string> fromBase64Url(std::string_view text) {
+std::optional<std::string> decode(std::string_view text, std::string_view alphabet) {
     if (text.size() % 4 == 1) return std::nullopt;
     std::string out;
+    out.reserve(text.size() / 4 * 3 + 2);
     std::uint32_t bits = 0;
     int count = 0;
     for (const char c : text) {
-        const auto at = kUrl.find(c);
-        if (at == kUrl.npos) return std::nullopt;
+        const auto at = alphabet.find(c);
+        if (at == alphabet.npos) return std::nullopt;
         bits = (bits << 6) | static_cast<std::uint32_t>(at);
         count += 6;
         if (count >= 8) {
@@ -54,6 +46,24 @@ std::optional<std::string> fromBase64Url(std::string_view text) {
     }
     if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
     return out;
+}
+
+}  // namespace
+
+std::string base64(std::string_view bytes) {
+    return encode(bytes, kUsual, true);
+}
+std::string base64Url(std::string_view bytes) {
+    return encode(bytes, kUrl, false);
+}
+
+std::optional<std::string> fromBase64(std::string_view text) {
+    if (text.size() % 4 != 0) return std::nullopt;
+    for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+    return decode(text, kUsual);
+}
+std::optional<std::string> fromBase64Url(std::string_view text) {
+    return decode(text, kUrl);
 }
 
 }  // namespace busbar

@@ -9,7 +9,9 @@ namespace busbar {
 
 std::string base64(std::string_view bytes);
 std::string base64Url(std::string_view bytes);
-/// Nothing where a character or the length is wrong, or unused bits are set.
+/// Nothing where a character, the padding or the length is wrong, or unused bits are set.
+std::optional<std::string> fromBase64(std::string_view text);
+/// The same, without padding.
 std::optional<std::string> fromBase64Url(std::string_view text);
 
 }  // namespace busbar

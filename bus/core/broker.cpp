@@ -27,6 +27,9 @@ void Broker::loaded(std::vector<StoredMessage> messages, Now now, Step& step) {
 void Broker::tick(Now now, Step& step) {
     impl_->tick(now, step);
 }
+void Broker::setAccess(AccessChange change, Now now, Step& step) {
+    impl_->setAccess(std::move(change), now, step);
+}
 std::optional<SteadyTime> Broker::nextTick(Now now) const {
     return impl_->nextTick(now);
 }

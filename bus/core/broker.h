@@ -97,6 +97,12 @@ class Broker {
     /// Does what is due: expiry, delays, leases, deadlines. Calling it early or late is fine.
     void tick(Now now, Step& step);
 
+    /// Other rules, other roles: what sessions do next is held against them. Sessions of users that
+    /// are gone end (SessionEnded). Consumers and waiting fetches whose right is gone end with
+    /// notAuthorized (ConsumerEnded, Received); what they held returns to its queues. Leases that
+    /// were given and sends that wait for room stay. The bus's own sessions are not touched.
+    void setAccess(AccessChange change, Now now, Step& step);
+
     /// When tick() should be called next; nothing where no timer is set.
     std::optional<SteadyTime> nextTick(Now now) const;
 

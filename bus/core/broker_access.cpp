@@ -1,6 +1,8 @@
 // What a session may do: every command passes here first, whatever wire it came by.
 #include "bus/core/broker_impl.h"
 
+#include <algorithm>
+
 namespace busbar {
 namespace {
 
@@ -160,6 +162,67 @@ std::optional<Error> Broker::Impl::refusal(Session& s, const TakePicture&) {
     return Error{ErrorCode::notAuthorized,
                  "user '" + s.user + "' may not see the whole bus: that needs the role '" +
                      std::string(kMonitorRole) + "' or '" + std::string(kAdminRole) + "'"};
+}
+
+// ---- other rules
+
+Error Broker::Impl::notKnown(const std::string& user) {
+    return {ErrorCode::notAuthorized, "user '" + user + "' is not known any more"};
+}
+
+void Broker::Impl::setAccess(AccessChange change, Now now, Step& step) {
+    begin(now, step);
+    options_.permissions = std::move(change.permissions);
+    roles_ = std::move(change.roles);
+    goneUsers_.insert(change.gone.begin(), change.gone.end());
+    std::erase_if(goneUsers_, [&](const auto& user) { return roles_.contains(user); });
+    std::vector<SessionId> ids;
+    for (const auto& [id, s] : sessions_) {
+        if (!isOwn(s->user, s->protocol)) ids.push_back(id);
+    }
+    std::sort(ids.begin(), ids.end());
+    for (const SessionId id : ids) {
+        Session& s = *session(id);
+        if (change.gone.contains(s.user)) {
+            emit(SessionEnded{id, notKnown(s.user)});
+            closeSession(id, Tried::all);
+            continue;
+        }
+        if (const auto known = roles_.find(s.user); known != roles_.end()) s.roles = known->second;
+        s.access = Access(options_.permissions, s.user, s.roles);
+        if (!s.access.mayAll()) endForbidden(s);
+    }
+    end();
+}
+
+std::optional<Error> Broker::Impl::lacksConsuming(Session& s, const Queue& q) {
+    if (q.owner || (q.subscription && q.subscription->temporary)) return lacksAny(s);
+    return q.subscription ? lacks(s, Right::receive, true, q.subscription->pattern)
+                          : lacks(s, Right::receive, false, q.name);
+}
+
+/// Ends the session's consumers and waiting fetches that have no right to be there (any more).
+void Broker::Impl::endForbidden(Session& s) {
+    std::vector<std::pair<ConsumerId, Error>> ended;
+    for (const auto& [id, consumer] : s.consumers) {
+        if (auto error = lacksConsuming(s, *consumer->queue))
+            ended.emplace_back(id, std::move(*error));
+    }
+    for (auto& [id, error] : ended) {
+        removeConsumer(s, *s.consumers.at(id), Tried::all);
+        emit(ConsumerEnded{s.id, id, std::move(error)});
+    }
+    if (!s.receives) return;
+    for (auto& [queueId, q] : queues_) {
+        for (auto at = q->receives.begin(); at != q->receives.end();) {
+            const auto receive = at++;
+            if (receive->session != s.id) continue;
+            auto error = lacksConsuming(s, *q);
+            if (!error) continue;
+            emit(Received{s.id, receive->request, std::move(*error), {}});
+            endReceive(*q, receive);
+        }
+    }
 }
 
 /// Counts it, and tells operators: at most once a second, so that nobody can fill the log.

@@ -25,10 +25,16 @@ namespace busbar {
 /// Why an entry leaves its queue: which counter it goes to.
 enum class Leaving : unsigned char { out, expired, dead, purged, moved, evicted };
 
+/// The bus's own sessions (definitions, providers) are no user's.
+inline bool isOwn(std::string_view user, std::string_view protocol) {
+    return user.empty() || protocol == "internal";
+}
+
 /// One client's conversation.
 struct Session {
     SessionId id;
     std::string user, clientId, protocol, remote;
+    std::vector<std::string> roles;
     Access access;
     std::map<ConsumerId, std::unique_ptr<Consumer>> consumers;
     HeldList held;
@@ -119,6 +125,7 @@ class Broker::Impl final : public RecoveryListener {
 
     // broker.cpp
     void apply(std::span<Command> commands, Now now, Step& step);
+    void setAccess(AccessChange change, Now now, Step& step);
     void progress(const StoreProgress& progress, Now now, Step& step);
     void tick(Now now, Step& step);
     std::optional<SteadyTime> nextTick(Now now) const;
@@ -199,6 +206,9 @@ class Broker::Impl final : public RecoveryListener {
     std::optional<Error> lacksSend(Session& s, const Destination& to);
     std::optional<Error> lacksSends(Session& s, const std::vector<std::shared_ptr<Message>>& sends);
     static std::optional<Error> lacksForce(const Session& s, bool force);
+    static Error notKnown(const std::string& user);
+    void endForbidden(Session& session);
+    std::optional<Error> lacksConsuming(Session& session, const Queue& queue);
     void noteRefusal(const Session& s, const Error& error);
     template <class C>
     void applyOne(C& c);
@@ -236,6 +246,7 @@ class Broker::Impl final : public RecoveryListener {
     /// have had any of them in hands; where it is back and says nothing of them, the oldest of each
     /// consumer, or else what it only had prefetched would become dead letters over time.
     enum class Tried : unsigned char { all, oldest };
+    const std::vector<std::string>& rolesOf(const OpenSession& c) const;
     void closeSession(SessionId id, Tried tried);
 
     // Queues (broker_queues.cpp).
@@ -485,6 +496,8 @@ class Broker::Impl final : public RecoveryListener {
     void sweep();
 
     BrokerOptions options_;
+    std::map<std::string, std::vector<std::string>> roles_;  ///< of users that are known
+    std::set<std::string> goneUsers_;
     Now now_;
     Step* step_ = nullptr;  ///< where units and effects go, during a call
 

@@ -16,11 +16,19 @@ Session* Broker::Impl::require(SessionId id, RequestId request) {
     return found;
 }
 
+/// A login may have begun before its user's roles were changed.
+const std::vector<std::string>& Broker::Impl::rolesOf(const OpenSession& c) const {
+    const auto known = isOwn(c.user, c.protocol) ? roles_.end() : roles_.find(c.user);
+    return known == roles_.end() ? c.roles : known->second;
+}
+
 void Broker::Impl::on(OpenSession& c) {
     if (session(c.session)) {
         return complete(c.session, c.request,
                         Error{ErrorCode::alreadyExists, "this session is open already"});
     }
+    if (goneUsers_.contains(c.user) && !isOwn(c.user, c.protocol))
+        return complete(c.session, c.request, notKnown(c.user));
     if (c.takeOver) endPredecessor(c);
     if (!c.clientId.empty() && !clientIds_.try_emplace(c.clientId, c.session).second) {
         return complete(c.session, c.request,
@@ -29,7 +37,8 @@ void Broker::Impl::on(OpenSession& c) {
     }
     auto made = std::make_unique<Session>();
     made->id = c.session;
-    made->access = Access(options_.permissions, c.user, c.roles);
+    made->roles = rolesOf(c);
+    made->access = Access(options_.permissions, c.user, made->roles);
     made->user = std::move(c.user);
     made->clientId = std::move(c.clientId);
     made->protocol = std::move(c.protocol);

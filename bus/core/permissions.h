@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -63,6 +65,15 @@ std::vector<PermissionRule> defaultPermissions();
 
 inline constexpr std::string_view kAdminRole = "admin";      ///< may do everything
 inline constexpr std::string_view kMonitorRole = "monitor";  ///< may see pictures and metrics
+
+/// Who may do what from a moment on (Broker::setAccess).
+struct AccessChange {
+    std::vector<PermissionRule> permissions;
+    /// All users that are known, with their roles. They count for open sessions and, instead of
+    /// what OpenSession says, for those to come; of others the roles of their login do.
+    std::map<std::string, std::vector<std::string>> roles{};
+    std::set<std::string> gone{};  ///< users that are known no more
+};
 
 /// What one session may do, by the rules that are its own. Remembers what it has looked up, so that
 /// a producer pays one look-up in a hash table a message; an administrator pays nothing. Belongs to

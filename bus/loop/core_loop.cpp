@@ -161,6 +161,13 @@ class CoreLoop::Impl {
         return *ports_.back();
     }
 
+    void setAccess(AccessChange change) {
+        executor_.post([this, change = std::move(change)]() mutable {
+            broker_.setAccess(std::move(change), clock_.now(), step_);
+            carryOut();
+        });
+    }
+
     std::function<void(const Error&)> onFailure;
     Store& store() const { return store_; }
 
@@ -323,6 +330,10 @@ BusPort& CoreLoop::addPort(Executor& executor) {
 void CoreLoop::onStoreFailure(std::function<void(const Error&)> handler) {
     impl_->onFailure = std::move(handler);
 }
+void CoreLoop::setAccess(AccessChange change) {
+    impl_->setAccess(std::move(change));
+}
+
 StoreStats CoreLoop::storeStats() const {
     return impl_->store().stats();
 }

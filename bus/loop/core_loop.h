@@ -31,6 +31,9 @@ class CoreLoop {
     /// Called on the core loop when the store has failed for good. The daemon stops on it.
     void onStoreFailure(std::function<void(const Error&)> handler);
 
+    /// Broker::setAccess, on the core loop, soon. Any thread, while the loop runs.
+    void setAccess(AccessChange change);
+
     StoreStats storeStats() const;
 
   private:

@@ -46,7 +46,8 @@ class CachedAuthenticator::Memory {
         return waiters.size() == 1;
     }
 
-    void finish(const std::string& key, const Result<Identity>& who, SteadyTime now) {
+    void finish(const std::string& key, const Result<Identity>& who, SteadyTime now,
+                std::uint64_t generation) {
         std::vector<Answer> waiters;
         {
             const std::lock_guard lock(mutex_);
@@ -54,9 +55,20 @@ class CachedAuthenticator::Memory {
                 waiters = std::move(found->second);
                 checking_.erase(found);
             }
-            if (who) remember(key, *who, now);
+            if (who && generation == generation_) remember(key, *who, now);
         }
         for (auto& answer : waiters) answer(who);
+    }
+
+    std::uint64_t generation() {
+        const std::lock_guard lock(mutex_);
+        return generation_;
+    }
+
+    void forget() {
+        const std::lock_guard lock(mutex_);
+        known_.clear();
+        ++generation_;
     }
 
   private:
@@ -75,6 +87,7 @@ class CachedAuthenticator::Memory {
 
     std::array<unsigned char, 32> secret_{};
     std::mutex mutex_;
+    std::uint64_t generation_ = 0;
     std::unordered_map<std::string, Known> known_;
     std::unordered_map<std::string, std::vector<Answer>> checking_;
 };
@@ -84,14 +97,20 @@ CachedAuthenticator::CachedAuthenticator(Authenticator& authenticator, const Clo
 
 CachedAuthenticator::~CachedAuthenticator() = default;
 
+void CachedAuthenticator::forget() {
+    memory_->forget();
+}
+
 void CachedAuthenticator::authenticate(std::string user, std::string password, Answer answer) {
     const SteadyTime now = clock_.now().steady;
-    std::string key = memory_->keyOf(user, password);
+    const std::uint64_t generation = memory_->generation();
+    // A check that began before something was forgotten answers nobody who came behind it.
+    std::string key = std::to_string(generation) + ":" + memory_->keyOf(user, password);
     if (!memory_->ask(key, now, answer)) return;
     authenticator_.authenticate(
         std::move(user), std::move(password),
-        [memory = memory_, key = std::move(key), now](const Result<Identity>& who) {
-            memory->finish(key, who, now);
+        [memory = memory_, key = std::move(key), now, generation](const Result<Identity>& who) {
+            memory->finish(key, who, now, generation);
         });
 }
 

@@ -24,6 +24,10 @@ class CachedAuthenticator final : public Authenticator {
     ~CachedAuthenticator() override;
 
     void authenticate(std::string user, std::string password, Answer answer) override;
+    /// Users or passwords have changed: remembers nothing of before, checks under way included. Any
+    /// thread.
+    void forget();
+
     bool offersScram() const override { return authenticator_.offersScram(); }
     ScramLogin scramLogin(const std::string& user) override {
         return authenticator_.scramLogin(user);

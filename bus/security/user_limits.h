@@ -16,6 +16,7 @@ namespace busbar {
 struct UserLimits {
     std::uint64_t connectionsMax = 0;
     std::uint64_t sendsPerSecond = 0;
+    std::uint64_t bytesMax = 0;  ///< held for all of its connections together; see UserSeat::hold
 
     bool operator==(const UserLimits&) const = default;
 };
@@ -26,18 +27,29 @@ class UserSeat {
   public:
     UserSeat() = default;
 
-    /// False: spend() would say "go on" each time.
-    bool limited() const { return account_ != nullptr; }
+    /// False: spend() and hold() would say "go on" each time.
+    bool limited() const { return share_ != nullptr; }
 
     /// Counts messages that were sent: with more than the user may, the next ones have to wait.
     /// Returns until when no more should be read of this connection; zero: go on. A second's worth
     /// may come at once. With 0 sends it only asks.
     SteadyTime spend(std::uint64_t sends, SteadyTime now);
 
+    /// Says what this connection has in memory for its user now (input that is not whole yet,
+    /// unanswered sends, output that the peer is behind with), in place of what it said before.
+    /// False: the user has more than it may, and this connection is one of those that hold some of
+    /// it: read no more of it now, and ask again soon.
+    ///
+    /// Input that is not whole does not go away by waiting. So one connection of the user after the
+    /// other may be read on all the same, until it holds nothing more or for five seconds: the user
+    /// holds at most its limit and what one connection may hold.
+    bool hold(std::uint64_t bytes, SteadyTime now);
+
   private:
     friend class UserAccounts;
     struct Account;
-    std::shared_ptr<Account> account_;  ///< its end is the connection's; null: no limits
+    struct Share;
+    std::shared_ptr<Share> share_;  ///< its end is the connection's; null: no limits
 };
 
 /// All users' accounts. Thread-safe; may go before its seats.

@@ -274,6 +274,22 @@ Result<void> UserStore::configure(const std::string& name, std::vector<std::stri
     return {};
 }
 
+Result<void> UserStore::reload(const std::vector<Configured>& configured) {
+    Users given;
+    for (const auto& user : configured) {
+        if (auto ok = checkName(user.name); !ok) return ok;
+        if (auto ok = checkRoles(user.roles); !ok) return ok;
+        given.insert_or_assign(user.name, User{user.roles, user.hash, {}});
+    }
+    const std::lock_guard changing(changing_);
+    UserStore fresh(files_, path_);
+    if (auto loaded = fresh.load(); !loaded) return loaded;
+    const std::lock_guard lock(mutex_);
+    own_ = std::move(fresh.own_);
+    configured_ = std::move(given);
+    return {};
+}
+
 Result<void> UserStore::requireOwn(const std::string& name) const {
     if (configured_.contains(name)) {
         return {ErrorCode::conflict,

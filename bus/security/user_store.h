@@ -53,6 +53,15 @@ class UserStore final : public Authenticator {
     Result<void> configure(const std::string& name, std::vector<std::string> roles,
                            std::string hash);
 
+    struct Configured {
+        std::string name;
+        std::vector<std::string> roles;
+        std::string hash;
+    };
+    /// Reads the file again, and takes `configured` in place of all earlier users of the
+    /// configuration; where anything is wrong, all stays as it is. Blocks on the disk.
+    Result<void> reload(const std::vector<Configured>& configured);
+
     /// alreadyExists, invalidArgument (name, role, empty password), or what the disk says.
     Result<void> add(const std::string& name, std::string_view password,
                      std::vector<std::string> roles);

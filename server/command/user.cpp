@@ -74,7 +74,7 @@ int changed(const Invocation& invocation, Surroundings& surroundings, const std:
         return kOk;
     }
     surroundings.out << sentence << "\n";
-    surroundings.err << "note: a bus that runs reads its users when it starts; restart it\n";
+    surroundings.err << "note: a bus that runs reads its users when it starts, and on SIGHUP\n";
     return kOk;
 }
 

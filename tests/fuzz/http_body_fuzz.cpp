@@ -38,6 +38,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                        {"X-Group-Seq", text},
                        {"Content-Type", text.substr(0, size / 2)}};
     request.body = Buffer::copyOf(text);
+    for (const auto* kind : {"map", "stream", "text", "object"}) {
+        auto typed = request;
+        typed.headers = {
+            {"X-Body-Kind", kind}, {"X-Property-a", text}, {"X-Types", text.substr(0, size / 2)}};
+        (void)http::messageOf(typed, Destination::queue("q"), WallTime{});
+        typed.headers.pop_back();
+        if (const auto message = http::messageOf(typed, Destination::queue("q"), WallTime{})) {
+            http::JsonWriter json;
+            http::writeMessage(json, **message, [](http::JsonWriter&) {});
+            if (!isUtf8(json.take())) std::abort();
+        }
+    }
     if (const auto message = http::messageOf(request, Destination::queue("q"), WallTime{})) {
         http::JsonWriter json;
         http::writeMessage(json, **message, [](http::JsonWriter&) {});

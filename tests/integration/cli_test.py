@@ -327,7 +327,7 @@ class Offline(Command):
         self.assertEqual(200, self.bus.http("GET", "/api/v1/queues")[0])  # a login waits for the first user
         out, err = self.busbar("user", "add", "shop", "--role", "admin", stdin=b"s3cret\n")
         self.assertIn("added user 'shop'", out)
-        self.assertIn("reads its users when it starts", err)
+        self.assertIn("reads its users when it starts, and on SIGHUP", err)
         self.assertIn("already", self.busbar("user", "add", "shop", stdin=b"x\n", code=1)[1])
         self.assertIn("empty", self.busbar("user", "password", "shop", code=1)[1])
         self.busbar("user", "password", "shop", env={"BUSBAR_NEW_PASSWORD": "n3wer"})

@@ -14,11 +14,34 @@ import proton
 import stomp
 from proton.utils import BlockingConnection
 
-from crossing_messages import KINDS, PROPERTY_TYPES, Message, real
+from crossing_messages import KINDS, Message, real
 from java_client import Peer
 
-TEXT_TYPES = {"kinds": ("text", "bytes"), "properties": ("string",), "null_text": False}
-ALL_TYPES = {"kinds": KINDS, "properties": PROPERTY_TYPES, "null_text": True}
+ALL_TYPES = {"kinds": KINDS, "large_text": True}
+
+
+def value_in_json(value):
+    """docs/protocols/crossing.md, "As JSON"."""
+    kind, plain = value
+    if kind == "list":
+        plain = [value_in_json(one) for one in plain]
+    elif kind == "map":
+        plain = {name: value_in_json(one) for name, one in plain}
+    return {"type": kind, "value": base64.b64encode(plain).decode() if kind == "bytes" else plain}
+
+
+def body_in_json(m):
+    return {name: value_in_json(value) for name, value in m.body} if m.kind == "map" else [value_in_json(value) for value in m.body]
+
+
+def types_of(properties):
+    """busbar-types, X-Types."""
+    return ",".join(f"{urllib.parse.quote(name)}={kind}" for name, (kind, _) in properties.items() if kind != "string")
+
+
+def with_null_text(m):
+    """The properties of a message, and what says over STOMP and HTTP that its text is null and not ""."""
+    return m.properties | ({"busbar_nullText": ("boolean", True)} if m.kind == "text" and m.body is None else {})
 
 
 def as_text(value):
@@ -41,10 +64,10 @@ def from_text(kind, text):
 
 class Stomp(stomp.ConnectionListener):
     """stomp.py, version 1.2."""
-    CAN = {**TEXT_TYPES, "escapes": True, "negative_sequence": True}
+    CAN = {"kinds": ("text", "bytes", "map", "stream", "object"), "large_text": False, "escapes": True, "negative_sequence": True}
     OWN = {"destination", "message-id", "timestamp", "persistent", "priority", "expires", "correlation-id", "reply-to", "type",
            "content-type", "content-length", "subscription", "ack", "JMSXGroupID", "JMSXGroupSeq", "JMSXUserID",
-           "JMSXGroupFirstForConsumer", "busbar-body", "redelivered", "JMSXDeliveryCount"}
+           "JMSXGroupFirstForConsumer", "busbar-body", "busbar-types", "redelivered", "JMSXDeliveryCount"}
 
     def __init__(self, bus):
         self.frames, self.receipts = queue.Queue(), queue.Queue()
@@ -88,8 +111,15 @@ class Stomp(stomp.ConnectionListener):
                 headers["content-length"] = len(m.body)  # stomp.py leaves it out where there is no body: that is text
             if m.ttl:
                 headers["expires"] = int(time.time() * 1000) + m.ttl
-            headers |= {key: as_text(value) for key, value in m.properties.items()}
-            self.connection.send(self.address(name), m.body, content_type=m.content_type or None, headers=headers)
+            body = m.body
+            if m.kind in ("map", "stream", "object"):
+                headers["busbar-body"] = m.kind
+                body = body if m.kind == "object" else json.dumps(body_in_json(m))
+            properties = with_null_text(m)
+            headers |= {key: as_text(value) for key, value in properties.items()}
+            if types := types_of(properties):
+                headers["busbar-types"] = types
+            self.connection.send(self.address(name), body or "", content_type=m.content_type or None, headers=headers)
             refused = self.receipts.get(timeout=20)
             assert refused is None, refused
 
@@ -101,7 +131,11 @@ class Stomp(stomp.ConnectionListener):
         h = frame.headers
         body = frame.body if isinstance(frame.body, bytes) else frame.body.encode()
         assert int(h["content-length"]) == len(body), h
-        return Message("bytes", body, {key: ("string", value) for key, value in h.items() if key not in self.OWN},
+        types = dict(one.split("=") for one in h.get("busbar-types", "").split(",") if one)
+        types = {urllib.parse.unquote(name): kind for name, kind in types.items()}
+        properties = {key: (types.get(key, "string"), from_text(types.get(key, "string"), value))
+                      for key, value in h.items() if key not in self.OWN}
+        return Message("bytes", body, properties,
                        h.get("correlation-id", ""), h.get("type", ""),
                        self.uri(h.get("reply-to", "")),
                        int(h["priority"]), 0, h.get("persistent") == "true", h.get("JMSXGroupID", ""),
@@ -291,7 +325,7 @@ class OpenWire:
 
 class Http:
     """The endpoints of docs/http-messages.md."""
-    CAN = {**TEXT_TYPES, "escapes": False, "negative_sequence": True}
+    CAN = {"kinds": KINDS, "large_text": False, "escapes": False, "negative_sequence": True}
 
     def __init__(self, bus):
         self.bus = bus
@@ -306,8 +340,13 @@ class Http:
                 headers["X-Expires-Ms"] = str(m.ttl)
             if m.sequence:
                 headers["X-Group-Seq"] = str(m.sequence)
-            headers |= {"X-Property-" + key: as_text(value) for key, value in m.properties.items()}
-            body = m.body.encode() if m.kind == "text" else m.body
+            properties = with_null_text(m)
+            headers |= {"X-Property-" + key: as_text(value) for key, value in properties.items()}
+            headers["X-Types"] = types_of(properties)
+            body = (m.body or "").encode() if m.kind == "text" else m.body
+            if m.kind not in ("text", "bytes"):
+                headers["X-Body-Kind"] = m.kind
+                body = json.dumps(body_in_json(m)).encode() if m.kind in ("map", "stream") else body
             queue = urllib.parse.quote(name.removeprefix("temp-queue://"), safe="")
             status, _, answer = self.bus.http("POST", f"/queues/{queue}/messages", body,
                                               {key: value.encode() for key, value in headers.items()})

@@ -162,6 +162,53 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(240 + (status == 201), self.depth(bus, "q"))
         wire.close()
 
+    def test_a_user_holds_no_more_memory_than_it_may_and_loses_nothing(self):
+        """Thirty messages of 2 MB that have come by three quarters, of a user that may hold 4 MB: they are read later, and all get through."""
+        limit, size, count = 4 << 20, 2_000_000, 30
+        bus = self.bus(settings=[f"limits.user-bytes-max={limit}"])
+        bus.start()
+        Wire(bus.stomp_port).close()
+
+        def memory():
+            with open(f"/proc/{bus.process.pid}/status") as status:
+                return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+        before, wires, left = memory(), [Wire(bus.stomp_port) for _ in range(count)], {}
+        for n, wire in enumerate(wires):
+            frame = b"SEND\ndestination:/queue/big\nreceipt:r\ncontent-length:%d\n\n" % size + bytes([n]) * size + b"\0"
+            wire.socket.setblocking(False)
+            left[wire] = memoryview(frame)
+
+        def push():
+            for wire, rest in left.items():
+                try:
+                    while rest:
+                        rest = rest[wire.socket.send(rest[:1 << 16]):]
+                except BlockingIOError:
+                    pass
+                left[wire] = rest
+        half = {wire: memoryview(bytes(rest))[-size // 4:] for wire, rest in left.items()}
+        left = {wire: rest[:-size // 4] for wire, rest in left.items()}
+        end = time.monotonic() + 3
+        while time.monotonic() < end and any(left.values()):
+            push()
+            time.sleep(0.05)
+        grown = memory() - before
+        self.assertLess(grown, 24 << 20, "input is bounded for the user in sum")
+        consumer = Wire(bus.stomp_port)  # who holds nothing is served as ever
+        consumer.send("SUBSCRIBE", {"id": "1", "destination": "/queue/small", "receipt": "s"})
+        self.assertEqual("RECEIPT", consumer.read(timeout=5)[0])
+        left = {wire: memoryview(bytes(rest) + bytes(half[wire])) for wire, rest in left.items()}
+        end = time.monotonic() + 150
+        while time.monotonic() < end and any(left.values()):
+            push()
+            time.sleep(0.02)
+        for wire in wires:
+            wire.socket.setblocking(True)
+            self.assertEqual(("RECEIPT", {"receipt-id": "r"}), wire.read(timeout=60)[:2])
+            wire.close()
+        self.assertEqual(count, self.depth(bus, "big"))
+        consumer.close()
+
     # ---- half a message, bad frames ----
 
     def test_bad_frames_and_half_messages_disturb_nobody(self):

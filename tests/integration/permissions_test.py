@@ -1,9 +1,13 @@
 """The same rights at every door: each user tries each operation by STOMP, AMQP, OpenWire and HTTP."""
 import base64
 import http.client
+import signal
 import subprocess
+import threading
+import time
 import unittest
 
+import openwire_wire as ow
 from busbar_fixture import BUSBAR, Bus, clean_environment
 from java_client import Java
 from proton import Message
@@ -157,6 +161,150 @@ class PermissionsTest(unittest.TestCase):
             connection.create_receiver("q.1")
         sender.send(Message("still there"))
         connection.close()
+
+
+class ReloadTest(unittest.TestCase):
+    """SIGHUP: users and permissions are read again, and hold for who is connected already."""
+
+    FULL = '<allow role="team" queues="q.&gt;" rights="send receive create"/><allow role="team" topics="t.&gt;" rights="send receive"/>'
+    SENDS = '<allow role="team" queues="q.&gt;" rights="send"/><allow role="team" topics="t.&gt;" rights="send"/>'
+
+    def setUp(self):
+        self.hash = PermissionsTest.hash
+        self.bus = Bus(config=self.configuration(self.FULL), env={"BUSBAR_ADMIN_PASSWORD": PASSWORD})
+        self.addCleanup(self.bus.close)
+        self.bus.start()
+
+    def configuration(self, rules, users=(("ann", "team"), ("ben", "team")), queues='<queue name="q.1"/>', port=None):
+        users = "".join(f'<user name="{name}" roles="{role}" password-hash="{self.hash}"/>' for name, role in (("admin", "admin"), *users))
+        listener = f'<one-port port="{port}"/>' if port else ""
+        return (f'<busbar xmlns="urn:busbar:configuration">{listener}<queues>{queues}</queues><permissions>{rules}</permissions>'
+                f'<users>{users}</users></busbar>')
+
+    def reload(self, text, expected="read again: "):
+        before = self.bus.log().count(expected)
+        self.bus.config.write_text(text)
+        self.bus.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while self.bus.log().count(expected) == before:
+            self.assertLess(time.monotonic(), deadline, self.bus.log()[-2000:])
+            time.sleep(0.02)
+
+    def wire(self, user="ann"):
+        wire = Wire(self.bus.stomp_port, user, PASSWORD)
+        self.addCleanup(wire.close)
+        return wire
+
+    def subscribed(self, destination, user="ann", **headers):
+        wire = self.wire(user)
+        wire.send("SUBSCRIBE", {"id": "1", "destination": destination, "receipt": "r", **headers})
+        self.assertEqual("RECEIPT", wire.read()[0])
+        return wire
+
+    def amqp(self, user="ann"):
+        connection = BlockingConnection(f"amqp://127.0.0.1:{self.bus.amqp_port}", user=user, password=PASSWORD, allowed_mechs="PLAIN",
+                                        timeout=20)
+        self.addCleanup(connection.close)
+        return connection
+
+    def http(self, method, path, body=None, user="ann"):
+        token = base64.b64encode(f"{user}:{PASSWORD}".encode()).decode()
+        return self.bus.http(method, path, body, {"Authorization": "Basic " + token}, login=False)[0]
+
+    def test_rights_that_are_gone_end_what_they_were_for(self):
+        held = self.subscribed("/queue/q.1", ack="client")
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"held"))
+        self.assertEqual(b"held", held.read()[2])
+        listener = self.subscribed("/topic/t.1")
+        connection = self.amqp()
+        receiver = connection.create_receiver("q.2", credit=1)
+        sender = connection.create_sender("q.1")
+        openwire = ow.OpenWire(self.bus.openwire_port, "ann", PASSWORD)
+        self.addCleanup(openwire.close)
+        openwire.consume(ow.QUEUE, "q.3")
+        waiting = []
+        fetch = threading.Thread(target=lambda: waiting.append(self.http("GET", "/queues/q.2/messages?wait=30")))
+        fetch.start()
+        while b'"receives":0' in self.bus.http("GET", "/api/v1/queues/q.2")[2]:
+            time.sleep(0.02)
+        time.sleep(0.3)  # it has reached the core
+        self.reload(self.configuration(self.SENDS))
+        for wire in (held, listener):
+            command, headers, _ = wire.read()
+            self.assertEqual(("ERROR", "not-authorized"), (command, headers["code"]))
+        with self.assertRaisesRegex(LinkDetached, "unauthorized-access.*no right to receive"):
+            receiver.receive(timeout=20)
+        said = b""
+        while (frame := openwire.read())[0] != 17:  # ConsumerControl: closed
+            said += frame[1]
+        self.assertIn(b"no right to receive", said)
+        fetch.join(20)
+        self.assertEqual([403], waiting)
+        sender.send(Message("sending goes on, on the same connection"))
+        self.assertEqual(403, self.http("GET", "/queues/q.1/messages"))
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"x"))
+        # What was held is there for others, and for the same ones when they may again.
+        self.reload(self.configuration(self.FULL))
+        again = self.subscribed("/queue/q.1", ack="client")
+        self.assertEqual(b"held", again.read()[2])
+
+    def test_a_right_that_is_given_holds_at_once(self):
+        self.reload(self.configuration(self.SENDS))
+        connection = self.amqp()
+        with self.assertRaises(LinkDetached):
+            connection.create_receiver("q.1", name="before")
+        self.reload(self.configuration(self.FULL))
+        connection.create_receiver("q.1", name="after")
+
+    def test_users_come_go_and_change_their_roles(self):
+        ann, ben = self.subscribed("/queue/q.1", "ann"), self.subscribed("/queue/q.1", "ben")
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"x", "ben"))
+        self.reload(self.configuration(self.FULL, users=(("ann", "guest"), ("cat", "team"))))
+        for wire, text in ((ann, "no right to receive"), (ben, "not known any more")):
+            while (frame := wire.read())[0] == "MESSAGE":
+                pass
+            self.assertEqual("not-authorized", frame[1]["code"])
+            self.assertIn(text, frame[1]["message"])
+        self.assertEqual(403, self.http("POST", "/queues/q.1/messages", b"x", "ann"))
+        self.assertEqual(401, self.http("POST", "/queues/q.1/messages", b"x", "ben"))  # a login a moment ago is not remembered
+        with self.assertRaises(AssertionError):
+            self.wire("ben")
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"x", "cat"))
+        self.reload(self.configuration(self.FULL))
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"x", "ben"))
+
+    def test_users_of_the_file_too(self):
+        subprocess.run([BUSBAR, "user", "add", "dora", "--role", "team", "--data", str(self.bus.data)], input=PASSWORD + "\n",
+                       capture_output=True, text=True, check=True, env=clean_environment())
+        self.assertEqual(401, self.http("POST", "/queues/q.1/messages", b"x", "dora"))
+        self.reload(self.configuration(self.FULL))
+        dora = self.subscribed("/queue/q.1", "dora")
+        subprocess.run([BUSBAR, "user", "remove", "dora", "--data", str(self.bus.data)], capture_output=True, text=True, check=True,
+                       env=clean_environment())
+        self.reload(self.configuration(self.FULL))
+        self.assertEqual("not-authorized", dora.read()[1]["code"])
+        self.assertEqual(401, self.http("POST", "/queues/q.1/messages", b"x", "dora"))
+
+    def test_what_is_wrong_changes_nothing(self):
+        wire = self.subscribed("/queue/q.1")
+        for text, why in (("<busbar", "wrong, nothing was changed"),
+                          (self.configuration('<allow role="team" rights="send"/>'), "either 'queues' or 'topics' is expected"),
+                          (self.configuration(self.FULL, users=(("ann", "te$am"),)), "nothing was changed")):
+            self.reload(text, why)
+        self.bus.data.joinpath("users").write_text("spoilt\n")
+        self.reload(self.configuration(self.SENDS), "nothing was changed: ")
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"still"))
+        self.assertEqual(b"still", wire.read()[2])
+
+    def test_queues_are_defined_anew_and_the_rest_is_named(self):
+        self.reload(self.configuration(self.FULL, queues='<queue name="q.1" messages-max="1"/><queue name="q.new"/>', port=7071))
+        self.assertIn("these need a restart: one-port.", self.bus.log())
+        self.assertEqual([201, 429], [self.http("POST", "/queues/q.1/messages", b"x") for _ in range(2)])
+        self.assertEqual(200, self.bus.http("GET", "/api/v1/queues/q.new")[0])
+        # What an operator set meanwhile stays where the configuration says what it said before.
+        self.assertEqual(200, self.bus.http("PUT", "/api/v1/queues/q.1", b'{"messagesMax":5}')[0])
+        self.reload(self.configuration(self.SENDS, queues='<queue name="q.1" messages-max="1"/>'))
+        self.assertEqual(201, self.http("POST", "/queues/q.1/messages", b"x"))
 
 
 if __name__ == "__main__":

@@ -142,6 +142,27 @@ class StompPyTest(unittest.TestCase):
         reply = caller_ear.messages.get(timeout=5)
         self.assertEqual(("pong", "42"), (reply.body, reply.headers["correlation-id"]))
 
+    def test_request_reply_over_a_temporary_topic_from_another_connection(self):
+        """All of the owner's subscriptions hear the answer; nobody else's can."""
+        worker, worker_ear = self.connect()
+        worker.subscribe("/queue/echo.topic", id="1", ack="auto")
+        caller, caller_ear = self.connect()
+        caller.subscribe("/temp-topic/answers", id="t", ack="auto")
+        caller.subscribe("/temp-topic/answers", id="u", ack="client")
+        self.confirmed(caller, caller_ear, "/queue/echo.topic", "ping", **{"reply-to": "/temp-topic/answers"})
+        request = worker_ear.messages.get(timeout=5)
+        self.assertTrue(request.headers["reply-to"].startswith("/temp-topic/tt."), request.headers)
+        worker.send(request.headers["reply-to"], "pong")
+        replies = [caller_ear.messages.get(timeout=5) for _ in range(2)]
+        self.assertEqual([("pong", "/temp-topic/answers", subscription) for subscription in "tu"],
+                         sorted((m.body, m.headers["destination"], m.headers["subscription"]) for m in replies))
+        worker.subscribe(request.headers["reply-to"], id="2", ack="auto")
+        self.assertIn("not-authorized", worker_ear.errors.get(timeout=5).headers["code"])
+        caller.disconnect()
+        late, late_ear = self.connect()
+        late.send(request.headers["reply-to"], "too late", receipt="gone")
+        self.assertIn(late_ear.errors.get(timeout=5).headers["code"], ("not-found",))
+
     def test_heart_beats_keep_a_silent_connection(self):
         connection, ear = self.connect(connection={"heartbeats": (1000, 1000)})
         connection.subscribe("/queue/silent", id="1", ack="auto")

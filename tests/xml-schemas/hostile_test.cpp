@@ -79,7 +79,35 @@ class HostileTest : public CppUnit::TestFixture {
         const auto done = validator_.validate(many + "/>");
         CPPUNIT_ASSERT(!done);
         CPPUNIT_ASSERT(done.error().code == ErrorCode::tooLarge);
-        assertContains(done.error().text, "more than 256 attributes");
+        assertContains(done.error().text,
+                       "line 1, column 1: an element has more than 256 attributes");
+        const auto with = [](int count, const std::string& before = {}) {
+            std::string out = before + "<r xmlns='urn:r'";
+            for (int i = 1; i < count; ++i) out += " xmlns:a" + std::to_string(i) + "=\"<'>\"";
+            return out + "/>";
+        };
+        const auto tooMany = [&](const std::string& text) {
+            const auto refused = validator_.validate(text);
+            return !refused && refused.error().text.find("256 attributes") != std::string::npos;
+        };
+        CPPUNIT_ASSERT(tooMany(with(257)));
+        CPPUNIT_ASSERT(!tooMany(with(256)));
+        CPPUNIT_ASSERT(tooMany(with(257, "<!-- ' > \" <a -->\n")));
+        // Quotes that are no attributes'.
+        std::string quotes(1000, '"');
+        CPPUNIT_ASSERT(!tooMany("<!-- <a " + quotes + " -->" + with(3)));
+        CPPUNIT_ASSERT(
+            !tooMany("<r xmlns='urn:r'>" + quotes + "<![CDATA[<a " + quotes + "]]></r>"));
+        for (const bool big : {false, true}) {
+            for (const int count : {256, 257}) {
+                std::string wide = big ? "\xfe\xff" : "\xff\xfe";
+                for (const char c : with(count)) {
+                    wide += big ? '\0' : c;
+                    wide += big ? c : '\0';
+                }
+                CPPUNIT_ASSERT_EQUAL(count == 257, tooMany(wide));
+            }
+        }
     }
     void refusesOversize() {
         const auto done = validator_.validate(wrap(std::string(5u << 20, 'x')));

@@ -13,6 +13,7 @@
 #include <xercesc/util/XMLResourceIdentifier.hpp>
 #include <xercesc/util/XMLUni.hpp>
 
+#include <algorithm>
 #include <mutex>
 
 namespace busbar::xml {
@@ -50,6 +51,49 @@ std::string placeOf(std::string_view bytes, std::size_t at) {
     for (const char c : before) line += c == '\n' ? 1 : 0;
     const auto start = before.rfind('\n');
     return place(line, at - (start == before.npos ? 0 : start + 1) + 1);
+}
+
+/// Xerces counts an element's attributes only when it has them all in memory, at fifty times what
+/// they take in the text, and keeps that memory. So they are counted before, by their quotes.
+/// Returns where the first element with more than `most` of them begins; npos where there is none.
+std::size_t findCrowdedTag(std::string_view bytes, Encoding encoding, std::uint32_t most) {
+    const std::size_t step = encoding == Encoding::utf8 ? 1 : 2;
+    const std::size_t low = encoding == Encoding::utf16be ? 1 : 0;
+    const std::size_t units = bytes.size() / step;
+    const auto at = [&](std::size_t i) {
+        if (i >= units) return '\0';
+        if (step == 2 && bytes[i * 2 + 1 - low] != '\0') return '\x7f';  // no character of markup
+        return bytes[i * step + low];
+    };
+    const auto starts = [&](std::size_t i, std::string_view text) {
+        for (std::size_t k = 0; k < text.size(); ++k) {
+            if (at(i + k) != text[k]) return false;
+        }
+        return true;
+    };
+    const auto behind = [&](std::size_t i, std::string_view end) {
+        while (i < units && !starts(i, end)) ++i;
+        return i;
+    };
+    for (std::size_t i = 0; i < units; ++i) {
+        if (step == 1) i = std::min(bytes.find('<', i), units);
+        if (at(i) != '<') continue;
+        if (starts(i, "<!--")) {
+            i = behind(i + 4, "-->");
+        } else if (starts(i, "<![CDATA[")) {
+            i = behind(i, "]]>");
+        } else {
+            const std::size_t begin = i;
+            std::uint32_t quotes = 0;
+            for (++i; i < units && at(i) != '>'; ++i) {
+                const char quote = at(i);
+                if (quote != '"' && quote != '\'') continue;
+                if (++quotes > most) return begin * step;
+                for (++i; i < units && at(i) != quote;) ++i;
+            }
+        }
+    }
+    return bytes.npos;
 }
 
 /// Follows one document: limits, the first error, and the tree where one is wanted.
@@ -235,6 +279,12 @@ class XercesChecker final : public Checker {
         if (const auto at = findDoctype(bytes.substr(skip)); at != bytes.npos) {
             return {ErrorCode::malformed,
                     placeOf(bytes.substr(skip), at) + "a DOCTYPE is not allowed"};
+        }
+        if (const auto at = findCrowdedTag(bytes, *encoding, limits_.attributesMax);
+            at != bytes.npos) {
+            return {ErrorCode::tooLarge, (*encoding == Encoding::utf8 ? placeOf(bytes, at) : "") +
+                                             "an element has more than " +
+                                             std::to_string(limits_.attributesMax) + " attributes"};
         }
         auto parser = take();
         auto done = parser->parse(bytes, *encoding, tree != nullptr);

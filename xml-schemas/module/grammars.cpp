@@ -2,6 +2,7 @@
 // but a WSDL may hold several schemas of one namespace and imports without a location. So each
 // namespace gets a small schema of ours that includes all its documents ("ns/N"), one schema
 // imports all of those ("all"), and that one is loaded.
+#include "bus/base/xml_text.h"
 #include "xml-schemas/module/xerces_grammars.h"
 #include "xml-schemas/module/xerces_text.h"
 
@@ -34,21 +35,6 @@ std::string localName(std::string_view qualified) {
     return std::string(colon == qualified.npos ? qualified : qualified.substr(colon + 1));
 }
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out;
-}
-
 /// Finds documents by what schemas call them. Document N has the id "file:///busbar/N".
 class Catalogue {
   public:
@@ -74,7 +60,7 @@ class Catalogue {
         std::size_t number = 0;
         for (const auto& [ns, documents] : namespaces_) {
             text += "<xs:import ";
-            if (!ns.empty()) text += "namespace=\"" + escaped(ns) + "\" ";
+            if (!ns.empty()) text += "namespace=\"" + xmlAttribute(ns) + "\" ";
             text += "schemaLocation=\"" + std::string(kPrefix) + "ns/" + std::to_string(number++) +
                     "\"/>";
         }
@@ -121,7 +107,7 @@ class Catalogue {
   private:
     static std::string head(std::string_view ns) {
         std::string text = "<xs:schema xmlns:xs=\"" + std::string(kXsd) + "\"";
-        if (!ns.empty()) text += " targetNamespace=\"" + escaped(ns) + "\"";
+        if (!ns.empty()) text += " targetNamespace=\"" + xmlAttribute(ns) + "\"";
         return text + ">";
     }
 
@@ -211,7 +197,7 @@ class Loader final : public xercesc::DefaultHandler, public xercesc::XMLEntityRe
 
   private:
     static std::string targetOf(const std::string& ns) {
-        return ns.empty() ? std::string{} : " targetNamespace=\"" + escaped(ns) + "\"";
+        return ns.empty() ? std::string{} : " targetNamespace=\"" + xmlAttribute(ns) + "\"";
     }
     void report(const xercesc::SAXParseException& e) {
         fail(catalogue_.nameOf(toUtf8(e.getSystemId())) + ": line " +

@@ -87,10 +87,9 @@ Result<Subscribe> Connection::readSubscribe(const Frame& frame) {
     if (!wire) return {ErrorCode::invalidArgument, "SUBSCRIBE without a 'destination' header"};
     auto source = toDestination(*wire, *this);
     if (!source) return source.error();
-    if (source->kind == DestinationKind::temporaryQueue &&
-        !temporaryLocalNames_.contains(source->name)) {
+    if (source->isTemporary() && !temporaryLocalNames_.contains(*source)) {
         return {ErrorCode::notAuthorized,
-                "a temporary queue can be read by the connection that made it alone"};
+                "a temporary queue or topic can be read by the connection that made it alone"};
     }
     Subscribe command;
     command.session = session_;
@@ -130,6 +129,9 @@ Result<void> Connection::readDelivery(const Frame& frame, Subscription& subscrip
     const auto changes = flag(frame, {"busbar-consumer-changes"});
     if (!changes) return changes.error();
     subscription.showsChanges = *changes;
+    const auto groups = flag(frame, {"busbar-group-changes"});
+    if (!groups) return groups.error();
+    subscription.showsGroups = *groups;
     return {};
 }
 

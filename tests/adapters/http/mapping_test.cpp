@@ -13,6 +13,8 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(writesTypedProperties);
     CPPUNIT_TEST(saysTheKindOfTheBody);
     CPPUNIT_TEST(mapsAndStreamsAreJson);
+    CPPUNIT_TEST(takesWhatItShows);
+    CPPUNIT_TEST(namesWrongKindsAndTypes);
     CPPUNIT_TEST(checksUtf8);
     CPPUNIT_TEST_SUITE_END();
 
@@ -114,6 +116,55 @@ class MappingTest : public CppUnit::TestFixture {
         // Damaged: the bytes are all that there is to show.
         assertContains(written(BodyKind::map, "\5"),
                        R"("bodyKind":"map","body":"BQ==","bodyEncoding":"base64"})");
+    }
+    void takesWhatItShows() {
+        const auto typed = map({{"X-Property-i", "-3"},
+                                {"X-Property-d", "0.5"},
+                                {"X-Property-s", "7"},
+                                {"X-Types", "i=int, d=double"}});
+        CPPUNIT_ASSERT_MESSAGE(typed.ok() ? "" : typed.error().text, typed.ok());
+        CPPUNIT_ASSERT(*(*typed)->properties.find("i") == Value(std::int32_t{-3}));
+        CPPUNIT_ASSERT(*(*typed)->properties.find("d") == Value(0.5));
+        CPPUNIT_ASSERT(*(*typed)->properties.find("s") == Value(std::string("7")));
+        for (const auto* kind : {"map", "stream"}) {
+            const std::string json = kind == std::string("map")
+                                         ? R"({"n":{"type":"float","value":0.1}})"
+                                         : R"([{"type":"long","value":-9}])";
+            const auto sent =
+                map({{"X-Body-Kind", kind}, {"Content-Type", "application/json"}}, json);
+            CPPUNIT_ASSERT_MESSAGE(sent.ok() ? "" : sent.error().text, sent.ok());
+            CPPUNIT_ASSERT_EQUAL(std::string(), (*sent)->contentType);
+            assertContains(written((*sent)->bodyKind, std::string((*sent)->body.view())),
+                           R"("bodyKind":")" + std::string(kind) + R"(","body":)" + json);
+        }
+        const auto kindOf = [](const char* kind, std::string body) {
+            return (*map({{"X-Body-Kind", kind}, {"Content-Type", "text/plain"}}, std::move(body)))
+                ->bodyKind;
+        };
+        CPPUNIT_ASSERT(kindOf("none", "") == BodyKind::none);
+        CPPUNIT_ASSERT(kindOf("text", "a") == BodyKind::text);
+        CPPUNIT_ASSERT(kindOf("bytes", "a\xff") == BodyKind::bytes);
+        CPPUNIT_ASSERT(kindOf("object", "\xac\xed") == BodyKind::object);
+    }
+    void namesWrongKindsAndTypes() {
+        const auto refused = [](Headers headers, std::string body, const std::string& expected) {
+            const auto mapped = map(std::move(headers), std::move(body));
+            CPPUNIT_ASSERT_MESSAGE(expected, !mapped);
+            assertContains(mapped.error().text, expected);
+        };
+        refused({{"X-Body-Kind", "amqp"}}, "x", "X-Body-Kind is 'amqp': none, text,");
+        refused({{"X-Body-Kind", "map"}}, "x", "X-Body-Kind: map: JSON, byte 1");
+        refused({{"X-Body-Kind", "stream"}}, "{}", "X-Body-Kind: stream: an array is expected");
+        refused({{"X-Body-Kind", "none"}}, "x", "X-Body-Kind is none, but there is a body");
+        refused({{"X-Body-Kind", "text"}}, "\xff", "X-Body-Kind: the body of a text is UTF-8");
+        refused({{"X-Types", "n=int"}}, "x", "X-Types: property 'n' has a type, but is not there");
+        refused({{"X-Property-n", "x"}, {"X-Types", "n=int"}}, "x",
+                "X-Types: property 'n': 'x' is");
+        auto request =
+            test::makeRequest("POST", "/queues/q/messages", "", {{"X-Body-Kind", "map"}});
+        request.large = std::make_shared<LargeBody>(LargeBody{1, 5u << 20, 0});
+        const auto large = messageOf(request, Destination::queue("q"), WallTime());
+        CPPUNIT_ASSERT(!large && large.error().code == ErrorCode::tooLarge);
     }
     void checksUtf8() {
         for (const char* good :

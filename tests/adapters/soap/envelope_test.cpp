@@ -1,5 +1,7 @@
 #include "tests/adapters/soap/soap_test_support.h"
 
+using namespace std::string_literals;
+
 namespace busbar::soap {
 
 class EnvelopeTest : public CppUnit::TestFixture {
@@ -10,6 +12,7 @@ class EnvelopeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(keepsEnvelopesInsideThePayload);
     CPPUNIT_TEST(convertsCustomFaultCodesToSubcodes);
     CPPUNIT_TEST(tellsUnknownVersionFromGarbage);
+    CPPUNIT_TEST(peeksAtTheStartTagAlone);
     CPPUNIT_TEST(findsHeadersThatMustBeUnderstood);
     CPPUNIT_TEST(dropsHeadersAimedAtNext);
     CPPUNIT_TEST(readsAddressing);
@@ -64,6 +67,23 @@ class EnvelopeTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(Envelope::parse("").error().code == ErrorCode::malformed);
         CPPUNIT_ASSERT(
             !Envelope::parse("<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'/>"));
+    }
+    void peeksAtTheStartTagAlone() {
+        const std::string start =
+            "<s:Envelope a='>' xmlns:s='http://www.w3.org/2003/05/soap-envelope'";
+        for (const std::string& before :
+             {""s, "\xef\xbb\xbf"s, "<?xml version='1.0'?>\n<!-- <a> -->"s, " \r\n"s}) {
+            for (const std::string& behind : {">"s, " />"s, "><<<&"s, ">" + std::string(1000, '<')})
+                CPPUNIT_ASSERT(*Envelope::peekVersion(before + start + behind) == Version::v12);
+        }
+        CPPUNIT_ASSERT(Envelope::peekVersion("<Envelope xmlns='urn:future'><").error().code ==
+                       ErrorCode::unsupported);
+        for (const std::string& garbage :
+             {""s, "<"s, "<x>"s, "x"s, start, "<!-- "s, "<!DOCTYPE a>" + start + ">",
+              "\xff\xfe<\0"s, "<!--" + std::string(20'000, 'x') + "-->" + start + ">"})
+            CPPUNIT_ASSERT_MESSAGE(
+                garbage.substr(0, 80),
+                Envelope::peekVersion(garbage).error().code == ErrorCode::malformed);
     }
     void findsHeadersThatMustBeUnderstood() {
         const auto parsed =

@@ -11,6 +11,7 @@ class ConnectionTest : public StompFixture {
     CPPUNIT_TEST(aCertificateLogsInWhereNoNameIsGiven);
     CPPUNIT_TEST(aUserWithTooManyConnectionsIsRefused);
     CPPUNIT_TEST(aUserThatSendsTooFastIsReadLater);
+    CPPUNIT_TEST(aUserThatHoldsTooMuchIsReadLater);
     CPPUNIT_TEST(framesThatComeWithConnectWait);
     CPPUNIT_TEST(refusesAnythingBeforeConnect);
     CPPUNIT_TEST(closesWithoutLoginInTime);
@@ -98,6 +99,32 @@ class ConnectionTest : public StompFixture {
         receive(send + send);
         CPPUNIT_ASSERT_EQUAL(std::size_t(4), bus_.count<Send>());  // what came is sent
         CPPUNIT_ASSERT(host_.heldUntil == host_.now().steady + Milliseconds(1000));
+    }
+
+    void aUserThatHoldsTooMuchIsReadLater() {
+        authenticator_.accounts.emplace(UserLimits{0, 0, 30'000});
+        login();
+        auto another = std::move(*authenticator_.accounts->admit("alice"));
+        const SteadyTime now = host_.now().steady;
+        CPPUNIT_ASSERT(another.hold(31'000, now));  // goes on beyond the limit
+        receive("SEND\ndestination:/queue/a\ncontent-length:20000\n\n" + std::string(4000, 'x'));
+        CPPUNIT_ASSERT(!host_.inputHeld());  // next to nothing
+        receive(std::string(1000, 'x'));
+        CPPUNIT_ASSERT(host_.heldUntil == now + Milliseconds(500));
+        another = {};
+        host_.heldUntil = {};
+        receive(std::string(15'000, 'x'));
+        CPPUNIT_ASSERT(!host_.inputHeld());
+        receive("\0"s);
+        another = std::move(*authenticator_.accounts->admit("alice"));
+        CPPUNIT_ASSERT(another.hold(9'000, now));  // the unanswered send has the rest
+        CPPUNIT_ASSERT(another.hold(10'000, now));
+        receive("SEND\ndestination:/queue/a\n\nx\0"s);
+        CPPUNIT_ASSERT(host_.inputHeld());
+        host_.heldUntil = {};
+        while (bus_.count<Send>() > 0) bus_.complete(bus_.take<Send>().request);
+        receive("SEND\ndestination:/queue/a\n\nx\0"s);
+        CPPUNIT_ASSERT(!host_.inputHeld());  // answered: nothing is held any more
     }
 
     void framesThatComeWithConnectWait() {

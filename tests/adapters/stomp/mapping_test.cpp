@@ -1,6 +1,7 @@
 #include "adapters/stomp/mapping.h"
 
 #include "bus/message/body.h"
+#include "bus/message/json.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -14,10 +15,10 @@ using namespace std::string_literals;
 namespace {
 
 struct NoNames final : TemporaryNames {
-    Result<std::string> toBus(std::string_view local) override {
+    Result<std::string> toBus(DestinationKind, std::string_view local) override {
         return "bus." + std::string(local);
     }
-    std::string toLocal(std::string_view busName) const override { return std::string(busName); }
+    std::string toLocal(const Destination& temporary) const override { return temporary.name; }
 };
 
 std::string file(const std::string& name) {
@@ -45,6 +46,8 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(clientCannotSetWhatTheBusSets);
     CPPUNIT_TEST(foreignPropertyCannotChangeTheFraming);
     CPPUNIT_TEST(mapsAndStreamsAreShownAsJson);
+    CPPUNIT_TEST(mapsStreamsAndTypesAreTaken);
+    CPPUNIT_TEST(wrongBodiesAndTypesAreRefused);
     CPPUNIT_TEST(readsDelaysAndTimesOfDelivery);
     CPPUNIT_TEST(refusesRepeatedDelivery);
     CPPUNIT_TEST(groupsCanBeClosed);
@@ -77,6 +80,80 @@ class MappingTest : public CppUnit::TestFixture {
         m.bodyKind = BodyKind::map;
         m.body = Buffer::of("\5"s);
         CPPUNIT_ASSERT(!inJson(m));
+    }
+
+    /// What is shown to a client it can send as it is.
+    void mapsStreamsAndTypesAreTaken() {
+        Message m;
+        m.destination = Destination::queue("a");
+        std::string body;
+        encodeMapBody({{"n", {Value(std::int32_t{-3})}}, {"f", {Value(0.1f)}}}, body);
+        m.bodyKind = BodyKind::map;
+        m.body = Buffer::of(body);
+        m.properties.append("count", std::int64_t{1} << 40);
+        m.properties.append("text", "3"s);
+        m.properties.append("a=b,c:d", true);
+        const auto again = [](const Message& message) {
+            const auto json = inJson(message);
+            const Message& shown = json ? *json : message;
+            std::string frame = "SEND\n";
+            appendMessageHeaders(frame, shown, Version::v12, NoNames());
+            const auto got = read(frame + "\n" + std::string(shown.body.view()) + "\0"s);
+            CPPUNIT_ASSERT_MESSAGE(got.ok() ? "" : got.error().text, got.ok());
+            CPPUNIT_ASSERT((*got)->bodyKind == message.bodyKind);
+            CPPUNIT_ASSERT((*got)->body.view() == message.body.view());
+            CPPUNIT_ASSERT((*got)->properties == message.properties);
+            CPPUNIT_ASSERT_EQUAL(""s, (*got)->contentType);
+        };
+        again(m);
+        body.clear();
+        encodeStreamBody({{Value(-0.0)}, {Value(Bytes{"\0"s})}}, body);
+        m.bodyKind = BodyKind::stream;
+        m.body = Buffer::of(body);
+        again(m);
+        m.bodyKind = BodyKind::object;
+        m.body = Buffer::of("\xac\xed\0"s);
+        again(m);
+        const auto map = [](const std::string& headers, const std::string& text) {
+            const auto got = read("SEND\ndestination:/queue/a\n" + headers + "\n" + text + "\0"s);
+            CPPUNIT_ASSERT_MESSAGE(got.ok() ? "" : got.error().text, got.ok());
+            CPPUNIT_ASSERT((*got)->bodyKind == BodyKind::map && (*got)->properties.empty());
+            return *jsonBody(**got);
+        };
+        const auto ann = R"({"name":{"type":"string","value":"Ann"}})"s;
+        CPPUNIT_ASSERT_EQUAL(ann, map("transformation:jms-map-json\n",
+                                      R"({"map":{"entry":[{"string":["name","Ann"]}]}})"));
+        CPPUNIT_ASSERT_EQUAL(ann, map("transformation:jms-map-json\n", R"({"name":"Ann"})"));
+        CPPUNIT_ASSERT_EQUAL(
+            ann, map("transformation:jms-map-xml\n",
+                     "<map><entry><string>name</string><string>Ann</string></entry></map>"));
+        const auto other =
+            read("SEND\ndestination:/queue/a\ntransformation:jms-object-xml\n\nx\0"s);
+        CPPUNIT_ASSERT((*other)->properties.find("transformation"));
+        // A relay shows what came from AMQP; bytes from anybody.
+        CPPUNIT_ASSERT(
+            (*read("SEND\ndestination:/queue/a\nbusbar-body:amqp\ncontent-length:1\n\nx\0"s))
+                ->bodyKind == BodyKind::bytes);
+    }
+
+    void wrongBodiesAndTypesAreRefused() {
+        const std::pair<std::string, std::string> rows[] = {
+            {"busbar-body:map\n\n[]", "a map as the body: an object is expected"},
+            {"busbar-body:map\n\n", "a map as the body: JSON, byte 1"},
+            {"busbar-body:stream\n\n{}", "a stream as the body: an array is expected"},
+            {"busbar-body:text\n\nx", "header 'busbar-body' is 'text': map, stream or object"},
+            {"transformation:jms-map-json\n\nx", "a map as the body: JSON, byte 1"},
+            {"transformation:jms-map-xml\n\nx", "a map as the body: XML"},
+            {"n:x\nbusbar-types:n=int\n\nx", "header 'busbar-types': property 'n': 'x' is not"},
+            {"busbar-types:n=int\n\nx",
+             "header 'busbar-types': property 'n' has a type, but is not"},
+            {"priority:5\nbusbar-types:priority=int\n\nx", "property 'priority' has a type, but"}};
+        for (const auto& [rest, expected] : rows) {
+            const auto result = read("SEND\ndestination:/queue/a\n" + rest + "\0"s);
+            CPPUNIT_ASSERT_MESSAGE(rest, !result);
+            CPPUNIT_ASSERT_MESSAGE(result.error().text,
+                                   result.error().text.find(expected) != std::string::npos);
+        }
     }
 
     void readsEveryHeaderOfTheGoldenSend() {

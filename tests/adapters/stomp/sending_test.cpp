@@ -16,6 +16,7 @@ class SendingTest : public StompFixture {
     CPPUNIT_TEST(abortGivesBack);
     CPPUNIT_TEST(unknownTransactionIsAnError);
     CPPUNIT_TEST(temporaryQueuesHaveNamesOfTheirOwn);
+    CPPUNIT_TEST(temporaryTopicsHaveToo);
     CPPUNIT_TEST(othersTemporaryQueueCannotBeRead);
     CPPUNIT_TEST(answersTemporaryQueuesOfOtherProtocols);
     CPPUNIT_TEST_SUITE_END();
@@ -164,11 +165,45 @@ class SendingTest : public StompFixture {
         CPPUNIT_ASSERT_EQUAL("tq.99.answers"s, bus_.take<Send>().message->destination.name);
     }
 
-    void othersTemporaryQueueCannotBeRead() {
+    /// A queue and a topic of one name are two.
+    void temporaryTopicsHaveToo() {
         login();
-        receive("SUBSCRIBE\nid:1\ndestination:/temp-queue/tq.99.answers\n\n\0"s);
-        CPPUNIT_ASSERT(has(host_.read(), "code:not-authorized\n"));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<Subscribe>());
+        receive("SEND\ndestination:/queue/a\nreply-to:/temp-topic/answers\n\nx\0"s);
+        const auto topic = bus_.take<MakeTemporary>().destination;
+        CPPUNIT_ASSERT(topic.kind == DestinationKind::temporaryTopic);
+        CPPUNIT_ASSERT(bus_.take<Send>().message->replyTo == topic);
+        receive("SEND\ndestination:/temp-queue/answers\n\nx\0"s);
+        const auto queue = bus_.take<MakeTemporary>().destination;
+        CPPUNIT_ASSERT(queue.kind == DestinationKind::temporaryQueue);
+        CPPUNIT_ASSERT(bus_.take<Send>().message->destination == queue);
+        receive("SUBSCRIBE\nid:1\ndestination:/temp-topic/answers\n\n\0"s);
+        const auto subscribed = bus_.take<Subscribe>();
+        CPPUNIT_ASSERT(subscribed.source == topic);
+        bus_.complete(subscribed.request);
+        auto reply = std::make_shared<Message>();
+        reply->destination = topic;
+        reply->replyTo = {DestinationKind::temporaryTopic, "ID:host-1:2:1"};
+        Delivered effect;
+        effect.consumer = subscribed.consumer;
+        effect.delivery = {DeliveryId(9), reply, 1};
+        bus_.tell(std::move(effect));
+        const auto seen = host_.read();
+        CPPUNIT_ASSERT(has(seen, "destination:/temp-topic/answers\n"));
+        CPPUNIT_ASSERT(has(seen, "reply-to:/temp-topic/bus\\cID\\chost-1\\c2\\c1\n"));
+        receive("SEND\ndestination:/temp-topic/tt.99.answers\n\nx\0"s);
+        CPPUNIT_ASSERT(bus_.take<Send>().message->destination ==
+                       Destination({DestinationKind::temporaryTopic, "tt.99.answers"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<MakeTemporary>());
+    }
+
+    void othersTemporaryQueueCannotBeRead() {
+        for (const auto* name :
+             {"/temp-queue/tq.99.answers", "/temp-topic/tt.99.answers", "/temp-topic/bus\\cx"}) {
+            login();
+            receive("SUBSCRIBE\nid:1\ndestination:"s + name + "\n\n\0"s);
+            CPPUNIT_ASSERT(has(host_.read(), "code:not-authorized\n"));
+            CPPUNIT_ASSERT_EQUAL(std::size_t(0), bus_.count<Subscribe>());
+        }
     }
 
     void answersTemporaryQueuesOfOtherProtocols() {

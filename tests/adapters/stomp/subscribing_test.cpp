@@ -14,6 +14,7 @@ class SubscribingTest : public StompFixture {
     CPPUNIT_TEST(readsConsumerPriorityInEverySpelling);
     CPPUNIT_TEST(exclusiveConsumersShowTheirFencingToken);
     CPPUNIT_TEST(tellsChangesToThoseWhoAsked);
+    CPPUNIT_TEST(tellsRevokedGroupsToThoseWhoAsked);
     CPPUNIT_TEST(exactlyOnceNamesWhatWasProcessed);
     CPPUNIT_TEST(browsesPageByPage);
     CPPUNIT_TEST(browsesWithASelector);
@@ -116,6 +117,21 @@ class SubscribingTest : public StompFixture {
                        has(told, "busbar-active:true\nbusbar-fencing-token:7\n"));
         bus_.tell(ConsumerChanged{{}, asks, false, 0});
         CPPUNIT_ASSERT(has(host_.read(), "busbar-active:false\n"));
+    }
+
+    void tellsRevokedGroupsToThoseWhoAsked() {
+        login();
+        const auto asks = subscribe("id:1\ndestination:/queue/a\nbusbar-group-changes:true\n");
+        const auto silent = subscribe("id:2\ndestination:/queue/a\nbusbar-group-changes:false\n");
+        host_.read();
+        bus_.tell(GroupRevoked{{}, silent, "g"});
+        CPPUNIT_ASSERT_EQUAL(""s, host_.read());
+        bus_.tell(GroupRevoked{{}, asks, "a:b\nc"});
+        const auto told = host_.read();
+        CPPUNIT_ASSERT(has(told, "MESSAGE\nsubscription:1\n"));
+        CPPUNIT_ASSERT(has(told, "busbar-group-revoked:a\\cb\\nc\ncontent-length:0\n\n\0"s));
+        receive("SUBSCRIBE\nid:3\ndestination:/queue/a\nbusbar-group-changes:yes\n\n\0"s);
+        CPPUNIT_ASSERT(has(host_.read(), "code:invalid-argument\n"));
     }
 
     void exactlyOnceNamesWhatWasProcessed() {

@@ -18,6 +18,7 @@ class HttpServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(answersHeadAndOptions);
     CPPUNIT_TEST(refusesUnknownPathsAndMethods);
     CPPUNIT_TEST(refusesSmuggling);
+    CPPUNIT_TEST(refusesCodedBodies);
     CPPUNIT_TEST(boundsHeadAndBody);
     CPPUNIT_TEST(serves10Clients);
     CPPUNIT_TEST(asksForALogin);
@@ -277,6 +278,24 @@ class HttpServerTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(400, status(exchange(port, closing("/hello/%zz"))));
         CPPUNIT_ASSERT_EQUAL(400, status(exchange(port, closing("/hello/%4"))));
         CPPUNIT_ASSERT_EQUAL(200, status(exchange(port, closing("http://h/hello/x"))));
+    }
+
+    void refusesCodedBodies() {
+        const auto port = listen();
+        const std::string post = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n";
+        for (const auto* coding : {"gzip", "GZIP", "deflate", "br", "identity, gzip"}) {
+            const auto answer = exchange(
+                port, post + "Content-Encoding: " + coding + "\r\nConnection: close\r\n\r\nabc");
+            CPPUNIT_ASSERT_MESSAGE(coding, answer.starts_with("HTTP/1.1 415 "));
+            CPPUNIT_ASSERT(has(answer, "Accept-Encoding: identity\r\n"));
+        }
+        for (const auto* coding : {"identity", "Identity", ""}) {
+            const auto answer = exchange(
+                port, post + "Content-Encoding: " + coding + "\r\nConnection: close\r\n\r\nabc");
+            CPPUNIT_ASSERT_MESSAGE(coding, answer.starts_with("HTTP/1.1 200 "));
+        }
+        const auto none = exchange(port, closing("/hello/x", "Content-Encoding: gzip\r\n"));
+        CPPUNIT_ASSERT_MESSAGE("no body, no coding", none.starts_with("HTTP/1.1 200 "));
     }
 
     void refusesSmuggling() {

@@ -37,6 +37,11 @@ class BrokerHarness {
         broker->apply(std::span(&command, 1), now, step_);
         carryOut();
     }
+    void setAccess(AccessChange change) {
+        broker->setAccess(std::move(change), now, step_);
+        carryOut();
+        sync();
+    }
     /// Applies, then makes it durable.
     void run(Command command) {
         apply(std::move(command));

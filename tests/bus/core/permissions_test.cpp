@@ -179,6 +179,9 @@ class PermissionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(temporariesAreForWhoeverMayDoAnything);
     CPPUNIT_TEST(aRefusedTransactionLeavesItsDeliveriesHeld);
     CPPUNIT_TEST(refusalsAreCountedAndToldOnceASecond);
+    CPPUNIT_TEST(otherRulesHoldForOpenSessions);
+    CPPUNIT_TEST(otherRolesHoldForOpenSessions);
+    CPPUNIT_TEST(usersThatAreGoneHaveNoSessions);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<BrokerHarness> bus_;
@@ -371,6 +374,96 @@ class PermissionsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), later.size());
         CPPUNIT_ASSERT(later[1].find("4 more") != string::npos);
         CPPUNIT_ASSERT(later[1].find("someone") != string::npos);
+    }
+
+    void otherRulesHoldForOpenSessions() {
+        with({{"r", {}, false, ">", {Right::send, Right::receive, Right::create}},
+              {"r", {}, true, ">", {Right::receive}}});
+        const auto s = h().open("someone", {}, {"r"}), other = h().open("other", {}, {"admin"});
+        send(s, "q.1", "held");
+        h().subscribe(s, 1, Destination::queue("q.1"));
+        const auto held = h().take<Delivered>()->delivery.id;
+        h().subscribe(s, 2, Destination::queue("q.2"));
+        h().subscribe(s, 3, Destination::topic("t.1"));
+        const Destination temporary{DestinationKind::temporaryQueue, "temp.1"};
+        h().run(MakeTemporary{s, kRequest, temporary});
+        h().subscribe(s, 4, temporary);
+        Receive waits;
+        waits.session = s;
+        waits.request = RequestId(5);
+        waits.queue = "q.3";
+        waits.wait = Milliseconds(60'000);
+        h().run(waits);
+        h().effects.clear();
+        h().setAccess({{{"r", {}, false, "q.2", {Right::send, Right::receive}}}});
+        for (const int consumer : {1, 3}) {
+            const auto ended = h().take<ConsumerEnded>();
+            CPPUNIT_ASSERT(ended && ended->consumer == ConsumerId(consumer));
+            CPPUNIT_ASSERT(ended->error.code == ErrorCode::notAuthorized);
+        }
+        CPPUNIT_ASSERT(!h().take<ConsumerEnded>());
+        const auto received = h().take<Received>();
+        CPPUNIT_ASSERT(received && received->request == RequestId(5));
+        CPPUNIT_ASSERT(received->error->code == ErrorCode::notAuthorized);
+        h().run(h().settle(s, held, Outcome::accepted, 78));
+        CPPUNIT_ASSERT(h().take<Completed>()->error->code == ErrorCode::lockLost);
+        h().effects.clear();
+        h().subscribe(other, 1, Destination::queue("q.1"));  // what was held came back
+        CPPUNIT_ASSERT_EQUAL(string("held"), body(*h().take<Delivered>()));
+        send(s, "q.1", "no more");
+        send(s, "q.2", "still");
+        h().run(Send{s, kRequest, h().text(temporary, "its own")});
+        CPPUNIT_ASSERT_EQUAL(string("still"), body(*h().take<Delivered>()));
+        CPPUNIT_ASSERT_EQUAL(string("its own"), body(*h().take<Delivered>()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), h().queue("q.1").in);
+        h().broker->checkInvariants();
+    }
+
+    void otherRolesHoldForOpenSessions() {
+        with({{"r", {}, false, "q.1", {Right::send, Right::receive, Right::create}}});
+        const auto s = h().open("someone", {}, {"r"}), unknown = h().open("cert", {}, {"r"});
+        h().subscribe(s, 1, Destination::queue("q.1"));
+        h().subscribe(unknown, 1, Destination::queue("q.1"));
+        h().effects.clear();
+        AccessChange change{
+            {{"r", {}, false, "q.1", {Right::send, Right::receive, Right::create}}}};
+        change.roles["someone"] = {"other"};
+        h().setAccess(change);
+        CPPUNIT_ASSERT(h().take<ConsumerEnded>()->session == s);
+        CPPUNIT_ASSERT(!h().take<ConsumerEnded>());
+        // A login that began with the old roles gets the new ones.
+        const auto late = h().open("someone", {}, {"admin"});
+        h().run(Send{late, kRequest, h().text("q.1", "x")});
+        CPPUNIT_ASSERT(h().take<Completed>()->error->code == ErrorCode::notAuthorized);
+        change.roles["someone"] = {"admin"};
+        h().setAccess(change);
+        h().run(Send{s, kRequest, h().text("q.new", "x")});
+        CPPUNIT_ASSERT(!h().take<Completed>()->error);
+    }
+
+    void usersThatAreGoneHaveNoSessions() {
+        with(defaultPermissions());
+        const auto s = h().open("someone", {}, {"user"}), stays = h().open("stays", {}, {"user"});
+        const auto own = SessionId(99);
+        h().apply(OpenSession{own, {}, "someone", {}, "internal", {}, false, {"admin"}});
+        send(s, "q.1", "x");
+        h().subscribe(s, 1, Destination::queue("q.1"));
+        h().effects.clear();
+        AccessChange change{defaultPermissions()};
+        change.gone = {"someone"};
+        h().setAccess(change);
+        const auto ended = h().take<SessionEnded>();
+        CPPUNIT_ASSERT(ended && ended->session == s);
+        CPPUNIT_ASSERT(ended->error.code == ErrorCode::notAuthorized);
+        CPPUNIT_ASSERT(!h().take<SessionEnded>());
+        h().subscribe(stays, 1, Destination::queue("q.1"));
+        CPPUNIT_ASSERT(h().take<Delivered>());
+        h().effects.clear();
+        h().run(OpenSession{SessionId(98), kRequest, "someone", {}, "test", {}, false, {"user"}});
+        CPPUNIT_ASSERT(h().take<Completed>()->error->code == ErrorCode::notAuthorized);
+        h().setAccess({defaultPermissions(), {{"someone", {"user"}}}});
+        h().run(OpenSession{SessionId(97), kRequest, "someone", {}, "test", {}, false, {"user"}});
+        CPPUNIT_ASSERT(!h().take<Completed>()->error);
     }
 };
 

@@ -41,6 +41,7 @@ class CachedAuthenticatorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CachedAuthenticatorTest);
     CPPUNIT_TEST(remembersWhoWasRightForAMinute);
     CPPUNIT_TEST(doesNotRememberWhoWasWrong);
+    CPPUNIT_TEST(forgetsAlsoWhatIsBeingChecked);
     CPPUNIT_TEST(sharesOneCheckOfTheSameCredentials);
     CPPUNIT_TEST(tellsNamesAndPasswordsApart);
     CPPUNIT_TEST_SUITE_END();
@@ -65,6 +66,20 @@ class CachedAuthenticatorTest : public CppUnit::TestFixture {
         clock_.time.steady += std::chrono::seconds(61);
         ask("a", "right");
         CPPUNIT_ASSERT_EQUAL(2, slow_.count);
+    }
+
+    void forgetsAlsoWhatIsBeingChecked() {
+        ask("a", "right");
+        slow_.endAll();
+        ask("b", "right");  // begins before, ends after
+        cached_.forget();
+        ask("a", "right");
+        ask("b", "right");
+        CPPUNIT_ASSERT_EQUAL(4, slow_.count);
+        slow_.endAll();
+        CPPUNIT_ASSERT_EQUAL(4, right_);
+        ask("b", "right");
+        CPPUNIT_ASSERT_EQUAL(4, slow_.count);
     }
 
     void doesNotRememberWhoWasWrong() {

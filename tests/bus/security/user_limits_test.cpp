@@ -16,6 +16,8 @@ class UserLimitsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(aSecondsWorthMayComeAtOnceThenThePaceHolds);
     CPPUNIT_TEST(allConnectionsOfAUserShareItsPace);
     CPPUNIT_TEST(pausesAreNotSavedUpBeyondASecond);
+    CPPUNIT_TEST(whatIsHeldIsBoundedInSum);
+    CPPUNIT_TEST(oneAfterTheOtherGoesOnBeyondTheLimit);
     CPPUNIT_TEST(seatsOutliveTheAccounts);
     CPPUNIT_TEST(countsFromSeveralThreads);
     CPPUNIT_TEST_SUITE_END();
@@ -57,6 +59,44 @@ class UserLimitsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!accounts.admit("bert").ok());
         other = {};
         CPPUNIT_ASSERT(accounts.admit("bert").ok());
+    }
+
+    void whatIsHeldIsBoundedInSum() {
+        UserAccounts accounts({0, 0, 100'000});
+        UserSeat a = std::move(*accounts.admit("anna"));
+        auto b = std::make_unique<UserSeat>(std::move(*accounts.admit("anna")));
+        UserSeat other = std::move(*accounts.admit("bert"));
+        CPPUNIT_ASSERT(a.hold(60'000, at(0)));
+        CPPUNIT_ASSERT(a.hold(60'000, at(0)));  // in place of what was said before
+        CPPUNIT_ASSERT(b->hold(40'000, at(0)));
+        CPPUNIT_ASSERT(b->hold(50'000, at(0)));  // the first beyond it has its turn
+        CPPUNIT_ASSERT(!a.hold(60'001, at(0)));
+        CPPUNIT_ASSERT(other.hold(60'000, at(0)));
+        CPPUNIT_ASSERT(a.hold(4'096, at(0)));  // holds next to nothing
+        CPPUNIT_ASSERT(!a.hold(60'000, at(0)));
+        b.reset();  // with all it held
+        CPPUNIT_ASSERT(a.hold(100'000, at(0)));
+        CPPUNIT_ASSERT(UserSeat().hold(~0ull, at(0)));
+        UserAccounts none({1, 0, 0});
+        CPPUNIT_ASSERT(none.admit("anna")->hold(~0ull, at(0)));
+    }
+
+    void oneAfterTheOtherGoesOnBeyondTheLimit() {
+        UserAccounts accounts({0, 0, 10'000});
+        UserSeat a = std::move(*accounts.admit("anna")), b = std::move(*accounts.admit("anna"));
+        CPPUNIT_ASSERT(a.hold(10'000, at(0)));
+        CPPUNIT_ASSERT(b.hold(10'000, at(0)));
+        CPPUNIT_ASSERT(!a.hold(10'000, at(0)));
+        CPPUNIT_ASSERT(b.hold(20'000, at(4'999)));
+        CPPUNIT_ASSERT(!a.hold(10'000, at(4'999)));
+        CPPUNIT_ASSERT(!b.hold(20'000, at(5'000)));  // long enough
+        CPPUNIT_ASSERT(a.hold(11'000, at(5'001)));
+        CPPUNIT_ASSERT(!b.hold(20'000, at(5'001)));
+        CPPUNIT_ASSERT(a.hold(0, at(5'002)));  // its message is whole
+        CPPUNIT_ASSERT(b.hold(20'000, at(5'003)));
+        CPPUNIT_ASSERT(!a.hold(10'000, at(5'003)));
+        b = {};  // a peer that goes leaves no turn behind
+        CPPUNIT_ASSERT(a.hold(10'000, at(5'004)));
     }
 
     void aSecondsWorthMayComeAtOnceThenThePaceHolds() {

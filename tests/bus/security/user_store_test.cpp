@@ -31,6 +31,7 @@ class UserStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unknownAndWrongAreToldAlike);
     CPPUNIT_TEST(passwordsAndRolesChange);
     CPPUNIT_TEST(configuredUsersHideOthersAndStay);
+    CPPUNIT_TEST(reloadsFileAndConfiguration);
     CPPUNIT_TEST(passwordsGetScramKeys);
     CPPUNIT_TEST(filesWithoutScramKeysAreReadAndKeepTheirUsers);
     CPPUNIT_TEST(unknownUsersLookTheSameAfterARestart);
@@ -101,6 +102,25 @@ class UserStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!login(*users, "anna", "file").ok());
         CPPUNIT_ASSERT(users->remove("anna").error().code == ErrorCode::conflict);
         CPPUNIT_ASSERT(users->list().at(0).configured);
+    }
+
+    void reloadsFileAndConfiguration() {
+        auto users = open();
+        CPPUNIT_ASSERT(users->add("anna", "file", {"file"}).ok());
+        CPPUNIT_ASSERT(users->configure("gone", {"configured"}, *hashPassword("xml")).ok());
+        auto another = open();  // "busbar user"
+        CPPUNIT_ASSERT(another->add("new", "file", {"file"}).ok());
+        CPPUNIT_ASSERT(another->remove("anna").ok());
+        CPPUNIT_ASSERT(!users->find("new"));
+        CPPUNIT_ASSERT(users->reload({{"xml", {"configured"}, *hashPassword("xml")}}).ok());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), users->list().size());
+        CPPUNIT_ASSERT(users->find("new")->hasRole("file"));
+        CPPUNIT_ASSERT(login(*users, "xml", "xml")->hasRole("configured"));
+        CPPUNIT_ASSERT(!users->find("anna") && !users->find("gone"));
+        // What is wrong changes nothing.
+        CPPUNIT_ASSERT(!users->reload({{"a\tb", {}, ""}}));
+        CPPUNIT_ASSERT(!users->reload({{"a", {"a b"}, ""}}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), users->list().size());
     }
 
     void passwordsGetScramKeys() {
