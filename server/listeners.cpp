@@ -41,6 +41,7 @@ Listeners::Listeners(const Configuration& c, http::Router& router, Authenticator
     openwire_.inactivity = c.openwire.inactivity;
     amqp_.messageBytesMax = c.amqp.bodyBytesMax;
     amqp_.largeBodyBytes = c.largeBodyBytes;
+    amqp_.largeBytesMax = c.largeBodyBytesMax;
     amqp_.producerCredit = static_cast<std::uint32_t>(c.amqp.credit);
     amqp_.idleTimeout = c.amqp.idleTimeout;
     amqp_.anonymous = c.amqp.anonymous;

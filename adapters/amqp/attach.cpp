@@ -9,7 +9,8 @@
 namespace busbar::amqp {
 namespace {
 
-constexpr std::uint8_t kDeleteOnClose = 0x2b;  // AMQP 1.0 section 3.5.10
+constexpr std::uint64_t kAroundBody = 1u << 20;  // sections beside a large body, as announced
+constexpr std::uint8_t kDeleteOnClose = 0x2b;    // AMQP 1.0 section 3.5.10
 
 void putLifetime(pn_terminus_t* terminus) {
     std::string encoded;
@@ -69,6 +70,8 @@ void Connection::refuse(pn_link_t* pn, const Error& error) {
 }
 
 void Connection::attach(pn_link_t* pn) {
+    const bool consumes = pn_link_is_sender(pn);
+    auto theirs = filter_.takeUnsettled(view(pn_link_name(pn)), !consumes);
     if (links_.size() >= options_.linksMax) {
         return refuse(
             pn, {ErrorCode::limitReached,
@@ -76,10 +79,10 @@ void Connection::attach(pn_link_t* pn) {
     }
     pn_link_set_snd_settle_mode(pn, pn_link_remote_snd_settle_mode(pn));
     pn_link_set_rcv_settle_mode(pn, pn_link_remote_rcv_settle_mode(pn));
-    if (pn_link_is_sender(pn)) return attachConsumer(pn);
+    if (consumes) return attachConsumer(pn, theirs);
     if (pn_terminus_get_type(pn_link_remote_target(pn)) == PN_COORDINATOR)
         return attachCoordinator(pn);
-    attachProducer(pn);
+    attachProducer(pn, std::move(theirs));
 }
 
 DestinationKind Connection::kindOf(pn_terminus_t* terminus) const {
@@ -121,7 +124,7 @@ void Connection::makeTemporary(Link& link, pn_terminus_t* remote, std::function<
     host_.bus().submit(std::move(command));
 }
 
-void Connection::attachProducer(pn_link_t* pn) {
+void Connection::attachProducer(pn_link_t* pn, std::optional<Unsettled> theirs) {
     pn_terminus_t* remote = pn_link_remote_target(pn);
     pn_terminus_copy(pn_link_source(pn), pn_link_remote_source(pn));
     const auto address = view(pn_terminus_get_address(remote));
@@ -141,13 +144,16 @@ void Connection::attachProducer(pn_link_t* pn) {
     Link* link = addLink(pn, Link::Role::producer);
     link->target = std::move(target);
     pn_terminus_copy(pn_link_target(pn), remote);
+    if (canBeResumed(pn, theirs)) return resumeProducer(*link, std::move(theirs));
     openProducer(*link);
 }
 
 void Connection::openProducer(Link& link) {
     const Held properties = read(pn_link_remote_properties(link.pn));
     link.dedupByMessageId = properties.item.find("busbar-dedup").bytes == "message-id";
-    pn_link_set_max_message_size(link.pn, options_.messageBytesMax);
+    const bool streams = host_.bus().bodies() && options_.largeBytesMax > options_.largeBodyBytes;
+    pn_link_set_max_message_size(
+        link.pn, streams ? options_.largeBytesMax + kAroundBody : options_.messageBytesMax);
     pn_link_open(link.pn);
     link.attached = true;
     topUp(link);
@@ -208,6 +214,7 @@ void Connection::endLink(Link& link, bool closed) {
     }
     std::erase_if(waiting_, [&](const Delivered& d) { return d.consumer.value == link.id; });
     if (outflow_ && outflow_->link == link.id) outflow_.reset();
+    if (link.recovery && closed) host_.bus().submit(ForgetSends{session_, link.recovery->name, {}});
     const auto answer = [this, id = link.id, closed](Completed& done) {
         Link* over = find(id);
         if (!over || !closed) return;

@@ -23,6 +23,9 @@ enum class Section : std::uint8_t {
     footer,
 };
 
+/// Which section a descriptor names, by its number or its symbol; malformed: none.
+Result<Section> sectionOf(const Item& descriptor);
+
 /// The sections of a body, in order, as they came.
 struct BodySections {
     std::vector<std::pair<Section, Item>> parts;

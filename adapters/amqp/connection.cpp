@@ -30,6 +30,7 @@ Connection::Connection(EngineHost& host, const Options& options, Authenticator& 
       options_(options),
       authenticator_(authenticator),
       login_(offersFor(host, options, authenticator)),
+      filter_(options.frameBytesMax),
       loginUntil_(host.now().steady + options.loginTimeout) {
     pn_transport_t* transport = driver_.transport();
     pn_transport_set_server(transport);
@@ -69,18 +70,22 @@ void Connection::tellHeld() {
 /// client may send what follows the login along with it, which Proton would take for a part of it.
 void Connection::feed(std::string_view bytes) {
     held_ += bytes;
-    const std::string all = std::exchange(held_, {});
+    std::string all = std::exchange(held_, {});
     bytes = all;
     stalled_ = false;
     while (!bytes.empty() && (state_ == State::login || state_ == State::open)) {
         const bool before = !login_.accepted();
-        const std::size_t size = before ? loginPiece(bytes) : bytes.size();
+        const std::size_t size =
+            before ? loginPiece(bytes)
+                   : filter_.input(std::span(all).subspan(all.size() - bytes.size()));
         if (size == 0) break;
-        const std::size_t taken = authenticating_ || upload_ ? 0 : give(bytes.substr(0, size));
+        const std::size_t taken =
+            authenticating_ || holdsEvents() ? 0 : give(bytes.substr(0, size));
         if (taken == 0) {
             stalled_ = true;
             break;
         }
+        if (!before) filter_.passed(taken);
         bytes.remove_prefix(taken);
         if (before) write();
         dispatch();
@@ -111,8 +116,8 @@ std::size_t Connection::give(std::string_view bytes) {
 }
 
 bool Connection::wantsInput() const {
-    return (state_ == State::login || state_ == State::open) && !authenticating_ && !upload_ &&
-           !stalled_ && bytesInFlight_ <= options_.bytesInFlightMax &&
+    return (state_ == State::login || state_ == State::open) && !authenticating_ &&
+           !holdsEvents() && !stalled_ && bytesInFlight_ <= options_.bytesInFlightMax &&
            host_.outputPending() <= host_.outputHighMark();
 }
 
@@ -121,7 +126,10 @@ void Connection::write() {
     for (;;) {
         const pn_bytes_t bytes = pn_connection_driver_write_buffer(driver_.get());
         if (bytes.size == 0) break;
-        host_.output().append(bytes.start, bytes.size);
+        if (filter_.rewrites())
+            filter_.output({bytes.start, bytes.size}, host_.output());
+        else
+            host_.output().append(bytes.start, bytes.size);
         pn_connection_driver_write_done(driver_.get(), bytes.size);
     }
 }
@@ -154,7 +162,7 @@ void Connection::pump() {
 void Connection::dispatch() {
     if (dispatching_) return;
     dispatching_ = true;
-    while ((state_ == State::login || state_ == State::open) && !upload_) {
+    while ((state_ == State::login || state_ == State::open) && !holdsEvents()) {
         pn_event_t* event = pn_connection_driver_next_event(driver_.get());
         if (!event) break;
         handle(event);
@@ -225,6 +233,7 @@ void Connection::onEffect(Effect& effect) {
     if (auto* delivered = std::get_if<Delivered>(&effect)) return deliver(*delivered);
     if (auto* completed = std::get_if<Completed>(&effect)) return onCompleted(*completed);
     if (auto* browsed = std::get_if<Browsed>(&effect)) return onBrowsed(*browsed);
+    if (auto* resumed = std::get_if<LinkResumed>(&effect)) return onResumed(*resumed);
     if (auto* blocked = std::get_if<ProducerBlocked>(&effect)) {
         blocked_ = blocked->blocked;
         return topUpAll();

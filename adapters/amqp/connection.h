@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/amqp/amqp.h"
+#include "adapters/amqp/frame_filter.h"
 #include "adapters/amqp/links.h"
 #include "adapters/amqp/login.h"
 #include "adapters/amqp/proton.h"
@@ -71,13 +72,11 @@ class Connection final : public Engine, public SessionListener {
         Incoming incoming;
         TransactionalState state;
     };
-    /// One whose body goes to the store first. No event is looked at until it is durable: what
-    /// follows keeps its order.
+    /// One whose body is with the store and not yet durable. No event is looked at until it is:
+    /// what follows keeps its order.
     struct Upload {
         Arrival arrival;
-        Buffer body;
-        std::size_t taken = 0;
-        std::unique_ptr<BodyUpload> upload;
+        std::unique_ptr<BodyUpload> body;
     };
 
     // connection.cpp
@@ -121,12 +120,25 @@ class Connection final : public Engine, public SessionListener {
     void removeLink(LinkId id);
     DestinationKind kindOf(pn_terminus_t* terminus) const;
     void makeTemporary(Link& link, pn_terminus_t* remote, std::function<void(Link&)> then);
-    void attachProducer(pn_link_t* pn);
+    void attachProducer(pn_link_t* pn, std::optional<Unsettled> theirs);
     void attachCoordinator(pn_link_t* pn);
     void openProducer(Link& link);
 
+    // link_recovery.cpp
+    bool canBeResumed(pn_link_t* pn, const std::optional<Unsettled>& theirs) const;
+    void resumeProducer(Link& link, std::optional<Unsettled> theirs);
+    void onResumed(LinkResumed& effect);
+    void answerMap(Link& link, const std::vector<LinkResumed::Known>& known);
+    bool isResumption(Link& link, pn_delivery_t* delivery);
+    bool isKnown(Link& link, pn_delivery_t* delivery, const std::string& messageId);
+    void acceptFor(Link& link, pn_delivery_t* delivery);
+    void onSettledByProducer(Link& link, pn_delivery_t* delivery);
+    void forgetSend(const Link& link, pn_delivery_t* delivery);
+    static void readInHands(Link& link, Subscribe& command, const Unsettled& theirs);
+    void answerInHands(Link& link, const std::string& ids);
+
     // subscribe.cpp
-    void attachConsumer(pn_link_t* pn);
+    void attachConsumer(pn_link_t* pn, const std::optional<Unsettled>& theirs);
     void attachBrowser(Link& link, Subscribe& command);
     void attachUnsubscriber(Link& link);
     Result<Subscribe> readSource(Link& link);
@@ -134,17 +146,29 @@ class Connection final : public Engine, public SessionListener {
     static void readFilter(const Item& filter, Subscribe& command, std::string& echo);
     Result<void> readLinkProperties(Link& link, Subscribe& command);
     void subscribe(Link& link, Subscribe command);
-    void openConsumer(Link& link);
+    void openConsumer(Link& link, const std::string& inHands);
     void deleteSubscription(const Link& link, std::function<void(Completed&)> then);
     std::string subscriptionName(std::string_view linkName, bool shared) const;
 
     // transfers.cpp
     void onTransfer(Link& link, pn_delivery_t* delivery);
     static void discard(pn_link_t* pn);
+    bool gather(Link& link, pn_delivery_t* delivery);
+    Result<void> mayGather(const Link& link, std::size_t more) const;
+    Result<void> mayHold(std::size_t more) const;
+    void forgetArriving(Link& link);
     void take(Link& link, pn_delivery_t* delivery, const Buffer& encoded);
+    MappingOptions mapping() const { return {{16, options_.itemsMax}, options_.defaultKind}; }
     void submit(Link& link, Arrival arrival);
-    void beginUpload(Arrival arrival);
-    void onUploadProgress();
+
+    // large_transfers.cpp
+    bool holdsEvents() const { return upload_ || diskIsBehind(); }
+    bool diskIsBehind() const;
+    bool beginInflow(Link& link);
+    bool flowIn(Link& link, std::string_view bytes);
+    bool flowIn(Link& link, pn_delivery_t* delivery);
+    void endInflow(Link& link, pn_delivery_t* delivery);
+    void onInflowProgress(LinkId id);
     void onUploaded(Result<LargeBodyPtr> body);
     void takeTransactional(pn_delivery_t* delivery, const TransactionalState& state,
                            std::shared_ptr<Message> message);
@@ -194,6 +218,7 @@ class Connection final : public Engine, public SessionListener {
     Login login_;                     // outlives driver_
     std::vector<std::string> roles_;  // of the login, until the session opens
     Driver driver_;
+    FrameFilter filter_;
     State state_ = State::login;
     SessionId session_;
     std::string clientId_;   ///< only where the client wants to be alone with its container-id
@@ -218,6 +243,7 @@ class Connection final : public Engine, public SessionListener {
     std::vector<DeliveryId> accepted_;
     std::unique_ptr<Outflow> outflow_;
     std::unique_ptr<Upload> upload_;
+    LinkId filling_ = 0;   ///< whose inflow took bytes last: the disk may be behind with it
     bool drains_ = false;  ///< some link is `drained`
     std::map<std::string, Transaction, std::less<>> transactions_;
     std::uint64_t lastTransaction_ = 0;

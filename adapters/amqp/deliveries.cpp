@@ -40,6 +40,10 @@ void Connection::onFlow(Link& link) {
         return look(link);
     }
     if (link.role != Link::Role::consumer) return;
+    if (link.suspended) {
+        link.drained = drains_ = drains_ || pn_link_get_drain(link.pn);
+        return;
+    }
     const std::int64_t credit = std::max(0, pn_link_credit(link.pn));
     const bool flowing = outflow_ && outflow_->link == link.id;  // advances at its end
     const std::int64_t wanted =

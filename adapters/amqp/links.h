@@ -1,6 +1,8 @@
 // Private to this folder: what the engine keeps of each link.
 #pragma once
 
+#include "adapters/amqp/frame_filter.h"
+#include "adapters/amqp/large_message.h"
 #include "adapters/amqp/mapping.h"
 #include "adapters/transport/body_transfer.h"
 #include "bus/core/effects.h"
@@ -18,6 +20,25 @@ namespace busbar::amqp {
 /// An id within the connection; also the consumer's id where the link is one.
 using LinkId = std::uint64_t;
 
+/// A message whose body goes to the store while it arrives.
+struct Inflow {
+    explicit Inflow(LargeMessage::Limits limits) : message(limits) {}
+
+    LargeMessage message;
+    std::unique_ptr<BodyUpload> body;  ///< gone once the message is refused
+    std::optional<Error> refused;      ///< what comes of it is dropped; told at its end
+};
+
+/// A producer's link that can be resumed: the bus remembers what has become of its sends.
+struct Recovery {
+    std::string name;                 ///< of the link, among those of its user
+    bool second = false;              ///< receiver settle mode: we settle when the client has
+    bool mapCut = false;              ///< we did not say all that we know: nothing new may come
+    std::optional<Unsettled> theirs;  ///< until we are attached
+    std::unordered_map<std::string, std::string> known;  ///< taken before: tag, message id
+    std::uint32_t answered = 0;  ///< deliveries that the client has not settled yet
+};
+
 /// A link that is attached, or on its way to be.
 struct Link {
     enum class Role : unsigned char { producer, coordinator, consumer, browser, unsubscriber };
@@ -31,10 +52,13 @@ struct Link {
     bool isIncoming() const { return role == Role::producer || role == Role::coordinator; }
 
     // producer, coordinator
-    std::optional<Destination> target;  ///< nothing: the anonymous relay
-    std::string gathered;               ///< of the transfer that is not whole yet
-    std::uint32_t inFlight = 0;         ///< sends that are not answered
-    bool dedupByMessageId = false;      ///< link property busbar-dedup: message-id
+    std::optional<Destination> target;   ///< nothing: the anonymous relay
+    std::string gathered;                ///< of the transfer that is not whole yet
+    std::size_t lookAgain = 0;           ///< at how many gathered bytes: is its body a large one?
+    std::unique_ptr<Inflow> inflow;      ///< where it is
+    std::uint32_t inFlight = 0;          ///< sends that are not answered
+    std::unique_ptr<Recovery> recovery;  ///< where it can be resumed
+    bool dedupByMessageId = false;       ///< link property busbar-dedup: message-id
 
     // consumer, browser
     struct Unsettled {
@@ -48,6 +72,8 @@ struct Link {
     std::uint32_t waiting = 0;  ///< deliveries that the bus gave and the client did not get yet
     bool settled = false;       ///< sends pre-settled
     bool showsStored = false;
+    bool resumes = false;     ///< the client has said what it has of an earlier connection
+    bool suspended = false;   ///< and not all of it, or we did not: nothing is delivered
     bool drainAsked = false;  ///< the bus was asked to drain
     bool drained = false;     ///< and has: the client is told behind what waits
     std::string durableName;

@@ -24,20 +24,6 @@ constexpr std::array<std::string_view, 9> kSectionNames = {"amqp:header:list",
                                                            "amqp:amqp-value:*",
                                                            "amqp:footer:map"};
 
-Result<Section> sectionOf(const Item& descriptor) {
-    constexpr auto kFirst = static_cast<std::uint64_t>(Section::header);
-    if (descriptor.type == Type::ulongType && descriptor.bits >= kFirst &&
-        descriptor.bits < kFirst + kSectionNames.size())
-        return static_cast<Section>(descriptor.bits);
-    if (descriptor.type == Type::symbol) {
-        const auto at = std::find(kSectionNames.begin(), kSectionNames.end(), descriptor.bytes);
-        if (at != kSectionNames.end())
-            return static_cast<Section>(kFirst +
-                                        static_cast<std::uint64_t>(at - kSectionNames.begin()));
-    }
-    return {ErrorCode::malformed, "a message has a section that AMQP 1.0 does not know"};
-}
-
 bool fits(Section section, const Item& value) {
     switch (section) {
         case Section::header:
@@ -307,6 +293,20 @@ class In {
 };
 
 }  // namespace
+
+Result<Section> sectionOf(const Item& descriptor) {
+    constexpr auto kFirst = static_cast<std::uint64_t>(Section::header);
+    if (descriptor.type == Type::ulongType && descriptor.bits >= kFirst &&
+        descriptor.bits < kFirst + kSectionNames.size())
+        return static_cast<Section>(descriptor.bits);
+    if (descriptor.type == Type::symbol) {
+        const auto at = std::find(kSectionNames.begin(), kSectionNames.end(), descriptor.bytes);
+        if (at != kSectionNames.end())
+            return static_cast<Section>(kFirst +
+                                        static_cast<std::uint64_t>(at - kSectionNames.begin()));
+    }
+    return {ErrorCode::malformed, "a message has a section that AMQP 1.0 does not know"};
+}
 
 Result<Incoming> toBus(const Buffer& encoded, const std::optional<Destination>& target,
                        const MappingOptions& options, WallTime now) {

@@ -38,7 +38,7 @@ std::string Connection::subscriptionName(std::string_view linkName, bool shared)
     return clientId_.empty() ? container_ + ":" + std::string(linkName) : std::string(linkName);
 }
 
-void Connection::attachConsumer(pn_link_t* pn) {
+void Connection::attachConsumer(pn_link_t* pn, const std::optional<Unsettled>& theirs) {
     pn_terminus_t* remote = pn_link_remote_source(pn);
     pn_terminus_copy(pn_link_target(pn), pn_link_remote_target(pn));
     const bool nowhere =
@@ -54,6 +54,7 @@ void Connection::attachConsumer(pn_link_t* pn) {
     if (pn_terminus_get_distribution_mode(remote) == PN_DIST_MODE_COPY &&
         !command->source.isTopic())
         return attachBrowser(*link, *command);
+    if (theirs && !link->settled) readInHands(*link, *command, *theirs);
     if (!pn_terminus_is_dynamic(remote)) return subscribe(*link, std::move(*command));
     makeTemporary(*link, remote, [this, command = std::move(*command)](Link& made) mutable {
         command.source = *made.temporary;
@@ -161,7 +162,7 @@ void Connection::subscribe(Link& link, Subscribe command) {
     command.request = expect([this, id = link.id](Completed& answer) {
         Link* made = find(id);
         if (!made) return;
-        if (!answer.error) return openConsumer(*made);
+        if (!answer.error) return openConsumer(*made, answer.value);
         // A node of its own goes with it; there is no consumer to end.
         if (made->temporary) host_.bus().submit(DeleteTemporary{session_, {}, *made->temporary});
         refuse(made->pn, *answer.error);
@@ -170,8 +171,13 @@ void Connection::subscribe(Link& link, Subscribe command) {
     host_.bus().submit(std::move(command));
 }
 
-void Connection::openConsumer(Link& link) {
+void Connection::openConsumer(Link& link, const std::string& inHands) {
+    if (link.resumes) answerInHands(link, inHands);
     pn_link_open(link.pn);
+    if (link.resumes) {
+        write();
+        link.suspended = filter_.takeWasCut() || link.suspended;
+    }
     link.attached = true;
     onFlow(link);
 }
@@ -181,7 +187,7 @@ void Connection::attachBrowser(Link& link, Subscribe& command) {
     link.role = Link::Role::browser;
     link.queue = command.source.name;
     link.selector = command.selector;
-    openConsumer(link);
+    openConsumer(link, {});
 }
 
 /// A link without a source names a durable subscription; closing it deletes that one. What JMS

@@ -11,31 +11,72 @@ namespace busbar::amqp {
 namespace {
 
 constexpr std::size_t kOverhead = 256;  // of a message, for what is in flight
+// The bus remembers four times as many sends of a link: those of which the client may have no
+// answer are among them, also where it does not say when it has.
+constexpr std::uint32_t kRecoverableCredit = 512;
+constexpr std::size_t kTagMax = 32;  // AMQP 1.0 section 2.8.7
 
 }  // namespace
 
 /// AMQP 1.0 section 2.6.12: a message may come in many frames.
 void Connection::onTransfer(Link& link, pn_delivery_t* delivery) {
-    if (delivery != pn_link_current(link.pn)) return;
+    if (delivery != pn_link_current(link.pn)) return onSettledByProducer(link, delivery);
     if (pn_delivery_aborted(delivery)) {
-        link.gathered.clear();
+        forgetArriving(link);
         pn_delivery_settle(delivery);
         return topUp(link);
     }
+    const bool good = link.inflow ? flowIn(link, delivery) : gather(link, delivery);
+    if (!good || pn_delivery_partial(delivery)) return;  // not good: the link has ended
+    pn_link_advance(link.pn);
+    if (link.recovery && isResumption(link, delivery)) return;
+    if (link.inflow) return endInflow(link, delivery);
+    link.lookAgain = 0;
+    take(link, delivery, Buffer::of(std::exchange(link.gathered, {})));
+}
+
+void Connection::forgetArriving(Link& link) {
+    link.gathered = {};
+    link.lookAgain = 0;
+    link.inflow.reset();
+}
+
+/// What is not whole yet is in memory, unless its body turns out to be a large one. False where the
+/// link was ended for it.
+bool Connection::gather(Link& link, pn_delivery_t* delivery) {
     const std::size_t have = link.gathered.size();
     const std::size_t more = pn_delivery_pending(delivery);
-    if (have + more > options_.messageBytesMax) {
-        return detach(link, {ErrorCode::tooLarge, "a message may have at most " +
-                                                      std::to_string(options_.messageBytesMax) +
-                                                      " bytes here"});
-    }
     if (more > 0) {
+        if (auto may = mayGather(link, more); !may) {
+            detach(link, may.error());
+            return false;
+        }
         link.gathered.resize(have + more);
         pn_link_recv(link.pn, link.gathered.data() + have, more);
     }
-    if (pn_delivery_partial(delivery)) return;
-    pn_link_advance(link.pn);
-    take(link, delivery, Buffer::of(std::exchange(link.gathered, {})));
+    const bool large = link.role == Link::Role::producer && host_.bus().bodies() &&
+                       link.gathered.size() >= link.lookAgain &&
+                       (pn_delivery_partial(delivery) || have + more > options_.largeBodyBytes);
+    return !large || beginInflow(link);
+}
+
+Result<void> Connection::mayGather(const Link& link, std::size_t more) const {
+    if (link.gathered.size() + more > options_.messageBytesMax) {
+        return {ErrorCode::tooLarge, "a message may have at most " +
+                                         std::to_string(options_.messageBytesMax) + " bytes here"};
+    }
+    return link.gathered.size() + more > options_.frameBytesMax ? mayHold(more) : Result<void>();
+}
+
+/// Whether all messages that are not whole may have `more` bytes in memory together.
+Result<void> Connection::mayHold(std::size_t more) const {
+    std::uint64_t all = more;
+    for (const auto& [id, link] : links_)
+        all += link->gathered.size() + (link->inflow ? 3 * kBodyPiece : 0);
+    if (all <= options_.gatheredBytesMax) return {};
+    return {ErrorCode::limitReached,
+            "the messages of a connection that are not whole yet may have at most " +
+                std::to_string(options_.gatheredBytesMax) + " bytes in memory together"};
 }
 
 /// What still comes on a link that we have ended must not fill Proton's memory.
@@ -54,25 +95,24 @@ void Connection::take(Link& link, pn_delivery_t* delivery, const Buffer& encoded
         return topUp(link);
     }
     keepPace(host_, seat_, 1);
-    const MappingOptions mapping{{16, options_.itemsMax}, options_.defaultKind};
-    auto incoming = toBus(encoded, link.target, mapping, host_.now().wall);
+    auto incoming = toBus(encoded, link.target, mapping(), host_.now().wall);
     if (!incoming) {
         reject(delivery, incoming.error());
         return topUp(link);
     }
-    const Message& message = *incoming->message;
-    Arrival arrival{link.id, delivery, encoded.size(), std::move(*incoming),
-                    readState(pn_delivery_remote(delivery))};
-    const bool plain = message.bodyKind == BodyKind::bytes || message.bodyKind == BodyKind::text ||
-                       message.bodyKind == BodyKind::object;
-    if (plain && message.body.size() > options_.largeBodyBytes && host_.bus().bodies())
-        return beginUpload(std::move(arrival));
-    submit(link, std::move(arrival));
+    submit(link, {link.id, delivery, encoded.size(), std::move(*incoming),
+                  readState(pn_delivery_remote(delivery))});
 }
 
 void Connection::submit(Link& link, Arrival arrival) {
     Message& message = *arrival.incoming.message;
     pn_delivery_t* delivery = arrival.delivery;
+    if (link.recovery && pn_delivery_tag(delivery).size > kTagMax) {
+        reject(delivery, {ErrorCode::invalidArgument,
+                          "a delivery tag has at most " + std::to_string(kTagMax) + " bytes"});
+        return topUp(link);
+    }
+    if (link.recovery && isKnown(link, delivery, message.id)) return topUp(link);
     if (link.dedupByMessageId && message.dedupId.empty()) message.dedupId = message.id;
     if (!arrival.state.id.empty()) {
         takeTransactional(delivery, arrival.state, std::move(arrival.incoming.message));
@@ -92,53 +132,13 @@ void Connection::submit(Link& link, Arrival arrival) {
     command.producer = std::move(arrival.incoming.producer);
     command.sequence = command.producer.empty() ? 0 : arrival.incoming.sequence;
     command.request = expect(std::move(pending));
+    if (link.recovery && !settled) {
+        const pn_delivery_tag_t tag = pn_delivery_tag(delivery);
+        command.link = link.recovery->name;
+        command.tag.assign(tag.start, tag.size);
+    }
     host_.bus().submit(std::move(command));
     if (settled) pn_delivery_settle(delivery);
-}
-
-// ---- bodies that are too large for memory
-
-void Connection::beginUpload(Arrival arrival) {
-    upload_ = std::make_unique<Upload>();
-    upload_->body = std::exchange(arrival.incoming.message->body, {});
-    upload_->arrival = std::move(arrival);
-    upload_->upload = std::make_unique<BodyUpload>(*host_.bus().bodies(), host_.bus().executor(),
-                                                   [this] { onUploadProgress(); });
-    onUploadProgress();
-}
-
-/// As much as the disk takes; the end when all is with it.
-void Connection::onUploadProgress() {
-    if (!upload_) return;
-    Upload& up = *upload_;
-    const std::string_view body = up.body.view();
-    if (up.taken == body.size()) return;  // its end tells
-    if (const auto failure = up.upload->failure()) {
-        onUploaded(*failure);
-        return pump();
-    }
-    while (up.taken < body.size() && up.upload->wantsMore()) {
-        const std::string_view piece = body.substr(up.taken, kBodyPiece);
-        up.upload->append(piece);
-        up.taken += piece.size();
-    }
-    if (up.taken < body.size()) return;
-    up.upload->finish([this](Result<LargeBodyPtr> done) {
-        onUploaded(std::move(done));
-        pump();
-    });
-}
-
-void Connection::onUploaded(Result<LargeBodyPtr> body) {
-    const auto upload = std::exchange(upload_, nullptr);
-    Link* link = upload ? find(upload->arrival.link) : nullptr;
-    if (!link) return;  // and its deliveries are gone with it
-    if (!body) {
-        reject(upload->arrival.delivery, body.error());
-        return topUp(*link);
-    }
-    upload->arrival.incoming.message->large = std::move(*body);
-    submit(*link, std::move(upload->arrival));
 }
 
 /// AMQP 1.0 section 4.4.1: the transfer has arrived; it happens when the transaction does.
@@ -162,7 +162,7 @@ void Connection::onSent(const Pending& pending, const std::optional<Error>& erro
         if (error)
             reject(pending.delivery, *error);
         else
-            settle(pending.delivery, PN_ACCEPTED);
+            acceptFor(*link, pending.delivery);
     }
     topUp(*link);
 }
@@ -182,9 +182,12 @@ void Connection::reject(pn_delivery_t* delivery, const Error& error) {
 void Connection::topUp(Link& link) {
     if (!link.attached || !link.isIncoming() || blocked_) return;
     if (bytesInFlight_ > options_.bytesInFlightMax) return;
-    const auto window = static_cast<std::int64_t>(options_.producerCredit);
+    const std::int64_t window = link.recovery
+                                    ? std::min(options_.producerCredit, kRecoverableCredit)
+                                    : options_.producerCredit;
     const std::int64_t credit = pn_link_credit(link.pn);
-    const std::int64_t missing = window - credit - link.inFlight;
+    const std::int64_t missing =
+        window - credit - link.inFlight - (link.recovery ? link.recovery->answered : 0);
     if (missing >= std::max<std::int64_t>(1, window / 4) || (credit == 0 && missing > 0))
         pn_link_flow(link.pn, static_cast<int>(missing));
 }

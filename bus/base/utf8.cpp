@@ -33,6 +33,16 @@ bool isAscii8(std::string_view text, std::size_t at) {
     return (eight & 0x8080808080808080u) == 0;
 }
 
+/// How many bytes at the end of `text` begin a character that is not whole.
+std::size_t cutAtEnd(std::string_view text) {
+    for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+        if (byte >= 0x80 && byte < 0xc0) continue;
+        return sequenceOf(byte).length > back ? back : 0;
+    }
+    return 0;
+}
+
 }  // namespace
 
 bool isUtf8(std::string_view text) {
@@ -52,6 +62,22 @@ bool isUtf8(std::string_view text) {
         i += sequence.length;
     }
     return true;
+}
+
+void Utf8Check::push(std::string_view piece) {
+    if (!cut_.empty()) {
+        const std::size_t length = sequenceOf(static_cast<unsigned char>(cut_[0])).length;
+        const std::string_view rest = piece.substr(0, length - cut_.size());
+        cut_ += rest;
+        piece.remove_prefix(rest.size());
+        if (cut_.size() < length) return;
+        good_ = good_ && isUtf8(cut_);
+        cut_.clear();
+    }
+    const std::string_view cut = piece.substr(piece.size() - cutAtEnd(piece));
+    piece.remove_suffix(cut.size());
+    good_ = good_ && isUtf8(piece);
+    cut_ = cut;
 }
 
 std::string showable(std::string_view text) {

@@ -88,7 +88,8 @@ constexpr bool kNeedsNoRight =
     std::is_same_v<C, OpenSession> || std::is_same_v<C, CloseSession> ||
     std::is_same_v<C, Unsubscribe> || std::is_same_v<C, AddCredit> || std::is_same_v<C, Settle> ||
     std::is_same_v<C, ExtendLease> || std::is_same_v<C, ListPrepared> ||
-    std::is_same_v<C, DeleteTemporary> || std::is_same_v<C, ForgetProducer>;
+    std::is_same_v<C, DeleteTemporary> || std::is_same_v<C, ForgetProducer> ||
+    std::is_same_v<C, ResumeLink> || std::is_same_v<C, ForgetSends>;
 
 template <class C>
 void Broker::Impl::applyOne(C& c) {
@@ -191,6 +192,7 @@ void Broker::Impl::happen(Draft& draft) {
     for (const auto& row : draft.queueRows) {
         if (Queue* q = queue(row.queue); q && q->rowVersion == row.version) q->rowStored = true;
     }
+    if (!draft.linked.link.empty()) sendArrived(std::exchange(draft.linked, {}), true);
     if (draft.job) {
         ++draft.job->done;
         --draft.job->outstanding;
@@ -256,6 +258,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         if (row)
             lazilyApart(PutRow{Table::producers, numbered.producer, ProducerMemory::encode(*row)});
     }
+    if (!draft.linked.link.empty()) sendArrived(draft.linked, false);
     for (const auto& id : draft.made) {
         ServiceCall* call = calls_.find(id);
         if (!call) continue;

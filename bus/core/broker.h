@@ -49,7 +49,9 @@ struct BrokerOptions {
     Milliseconds dedupWindow{10 * 60 *
                              1000};      ///< how long a dedup id, or a call's reply, is remembered
     std::uint64_t dedupMax = 1'000'000;  ///< ... and how many of them
-    std::uint64_t queuesMax = 100'000;   ///< queues, subscriptions and temporary queues together
+    /// How long what has become of the sends of a link is remembered that nobody is attached to.
+    Milliseconds linkWindow{24 * 60 * 60 * 1000};
+    std::uint64_t queuesMax = 100'000;  ///< queues, subscriptions and temporary queues together
     std::uint64_t temporariesPerSessionMax = 1'000;
     /// What a subscription that is not durable may hold for a consumer that is behind: what comes
     /// beyond is dropped for it alone, and counted, so that a slow subscriber harms nobody.

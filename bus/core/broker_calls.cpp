@@ -191,6 +191,7 @@ void Broker::Impl::sweepMemories() {
     while (auto key = producers_.takeOlder(now_.wall - options_.dedupWindow)) {
         lazily(EraseRow{Table::producers, std::move(*key)});
     }
+    sweepLinks();
 }
 
 }  // namespace busbar

@@ -44,7 +44,13 @@ void Broker::Impl::on(Subscribe& c) {
                        "temporary queue '" + q.name +
                            "' can be consumed only by the connection that made it"});
     }
-    if (c.exactlyOnce) acceptProcessed(q, c.processed);
+    if (c.exactlyOnce || c.resumes) acceptProcessed(q, c.processed, c.exactlyOnce ? "" : s->user);
+    std::string inHands;
+    for (const StoredId id : c.inHands) {
+        if (!alone || !comesAgain(q, id)) continue;
+        if (!inHands.empty()) inHands += ',';
+        inHands += std::to_string(id.value);
+    }
     auto made = std::make_unique<Consumer>();
     Consumer& consumer = *made;
     consumer.id = c.consumer;
@@ -63,17 +69,20 @@ void Broker::Impl::on(Subscribe& c) {
     storeDefinition(q, draft);
     draft.subscriber = s->id;
     draft.subscribed = c.consumer;
-    if (c.exactlyOnce) {
+    if (c.exactlyOnce || c.resumes) {
         for (auto& operation : std::exchange(lazy_, {}))
             draft.unit.operations.push_back(std::move(operation));
     }
     if (c.request)
-        draft.effects.push_back(Completed{c.session, c.request, std::nullopt, {}, 0, false});
+        draft.effects.push_back(
+            Completed{c.session, c.request, std::nullopt, std::move(inHands), 0, false});
     finish(std::move(draft), Durability::fsync);
 }
 
 /// What the consumer of an exactly-once subscription has done already, whatever the bus knows.
-void Broker::Impl::acceptProcessed(Queue& q, const std::vector<StoredId>& ids) {
+/// `heldBy`: not what sessions of other users hold; empty: whoever holds it.
+void Broker::Impl::acceptProcessed(Queue& q, const std::vector<StoredId>& ids,
+                                   const std::string& heldBy) {
     for (const StoredId id : ids) {
         const auto place = q.messages.findId(id);
         if (!place) continue;
@@ -82,17 +91,29 @@ void Broker::Impl::acceptProcessed(Queue& q, const std::vector<StoredId>& ids) {
             state == EntryState::parked)
             leave(q, *place, Leaving::out);
         else if (state == EntryState::held)
-            acceptHeld(q, *place);
+            acceptHeld(q, *place, heldBy);
     }
 }
 
+/// Whether a message waits, or returns when who holds it is seen to be lost.
+bool Broker::Impl::comesAgain(Queue& q, StoredId id) {
+    const auto place = q.messages.findId(id);
+    if (!place) return false;
+    const EntryState state = q.messages.at(*place).state;
+    return state == EntryState::ready || state == EntryState::delayed ||
+           state == EntryState::parked || state == EntryState::held;
+}
+
 /// Settles what an earlier connection of the consumer, not seen to be lost yet, still holds.
-void Broker::Impl::acceptHeld(Queue& q, EntryPlace place) {
+void Broker::Impl::acceptHeld(Queue& q, EntryPlace place, const std::string& heldBy) {
     DeliveryId id;
     ledger_.forEach([&](const HeldDelivery& held) {
         if (held.queue == q.id && held.place == place) id = held.id;
     });
-    letGo(*ledger_.find(id));
+    HeldDelivery& held = *ledger_.find(id);
+    const Session* holder = session(held.session);
+    if (!heldBy.empty() && holder && holder->user != heldBy) return;
+    letGo(held);
     leave(q, place, Leaving::out);
 }
 

@@ -6,6 +6,7 @@
 #include "bus/core/call_table.h"
 #include "bus/core/dedup_memory.h"
 #include "bus/core/jobs.h"
+#include "bus/core/link_memory.h"
 #include "bus/core/permissions.h"
 #include "bus/core/prepared.h"
 #include "bus/core/producer_memory.h"
@@ -81,6 +82,13 @@ struct Draft {
         ProducerMemory::Last before;
     };
 
+    /// A send over a link that can be resumed.
+    struct Linked {
+        std::string link;  ///< its key; empty: none
+        std::string tag;
+        std::uint64_t number = 0;
+    };
+
     UnitSequence sequence;
     UnitOfWork unit;
     Durability durability = Durability::lazy;  ///< the most that a part of it asks for
@@ -92,8 +100,9 @@ struct Draft {
     std::vector<Effect> behind;                ///< answers that wait for it, whatever becomes of it
     std::vector<std::string> dedupKeys;        ///< forgotten where refused
     std::vector<Numbered> producers;           ///< numbers that it takes
-    std::vector<std::string> made;             ///< calls (correlation ids) that this unit starts
-    std::vector<std::string> answered;         ///< calls whose reply this unit brings
+    Linked linked;
+    std::vector<std::string> made;      ///< calls (correlation ids) that this unit starts
+    std::vector<std::string> answered;  ///< calls whose reply this unit brings
     struct Row {
         QueueId queue;
         std::uint32_t version = 0;
@@ -156,6 +165,8 @@ class Broker::Impl final : public RecoveryListener {
     void on(MakeTemporary& c);
     void on(DeleteTemporary& c);
     void on(ForgetProducer& c);
+    void on(ResumeLink& c);
+    void on(ForgetSends& c);
     void on(Send& c);
     void on(CommitTransaction& c);
     void on(PrepareTransaction& c);
@@ -268,8 +279,9 @@ class Broker::Impl final : public RecoveryListener {
     // Consumers (broker_consumers.cpp).
     void removeConsumer(Session& session, Consumer& consumer, Tried tried);
     void returnHeld(Session& session, ConsumerId consumer, Tried tried);
-    void acceptProcessed(Queue& queue, const std::vector<StoredId>& ids);
-    void acceptHeld(Queue& queue, EntryPlace place);
+    void acceptProcessed(Queue& queue, const std::vector<StoredId>& ids, const std::string& heldBy);
+    void acceptHeld(Queue& queue, EntryPlace place, const std::string& heldBy);
+    static bool comesAgain(Queue& queue, StoredId id);
     void join(Queue& queue, Consumer& consumer, std::shared_ptr<const Selector> selector);
     void leaveView(Queue& queue, Consumer& consumer);
     void elect(Queue& queue);
@@ -290,6 +302,16 @@ class Broker::Impl final : public RecoveryListener {
     void reserveIds();
     StoredId nextId();
     std::string messageId(StoredId id) const;
+
+    // Links that can be resumed (broker_links.cpp).
+    Result<void> checkLink(const Send& c, const Session& session);
+    void rememberSend(const Send& c, const Session& session, const Message& message, Draft& draft);
+    void sendArrived(const Draft::Linked& send, bool stored);
+    void answerResumed(const std::string& key, LinkMemory::Link& link);
+    void forgetSend(const std::string& key, LinkMemory::Link& link, const std::string& tag);
+    void dropLink(const std::string& key);
+    bool roomForLink(const std::string& user);
+    void sweepLinks();
 
     // Distributed transactions (broker_prepared.cpp).
     void prepareSend(const std::shared_ptr<Message>& message, Session& s, PreparedBranch& branch,
@@ -512,6 +534,7 @@ class Broker::Impl final : public RecoveryListener {
     Ledger ledger_;
     DedupMemory dedup_;
     ProducerMemory producers_;
+    LinkMemory linkMemory_;
     CallTable calls_;
     std::map<BranchId, PreparedBranch> branches_;
     std::uint64_t preparedBytes_ = 0;

@@ -24,6 +24,8 @@ void Broker::Impl::onRow(Table table, std::string_view key, std::string_view val
                 nextStoredId_ = std::max(nextStoredId_, idsReserved_);
             } else if (key.starts_with(rows::kGroupPrefix)) {
                 groupStates_[std::string(key)] = value;
+            } else if (key.starts_with(rows::kLinkPrefix)) {
+                linkMemory_.recover(key, value);
             } else if (key.starts_with(rows::kServicePrefix)) {
                 calls_.defineService(std::string(key.substr(rows::kServicePrefix.size())));
             }

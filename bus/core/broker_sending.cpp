@@ -223,6 +223,7 @@ bool Broker::Impl::answerRepeated(const Send& c, const Session& s, const std::st
 void Broker::Impl::on(Send& c) {
     Session* s = require(c.session, c.request);
     if (!s) return;
+    if (auto own = checkLink(c, *s); !own) return complete(c.session, c.request, own.error());
     std::string key = dedupKeyOf(c, *s);
     if (answerRepeated(c, *s, key)) return;  // whatever the limits say now
     if (auto allowed = checkSend(*c.message); !allowed)
@@ -249,6 +250,7 @@ void Broker::Impl::on(Send& c) {
         draft.dedupKeys.push_back(key);
         dedup_.remember(std::move(key), std::move(outcome));
     }
+    if (!c.link.empty()) rememberSend(c, *s, *message, draft);
     if (c.sequence > 0) {
         std::string producer = ProducerMemory::key(s->user, c.producer);
         const auto* before = producers_.find(producer);
@@ -268,7 +270,8 @@ void Broker::Impl::on(Send& c) {
     if (c.request)
         draft.effects.push_back(
             Completed{c.session, c.request, std::nullopt, message->id, 0, false});
-    const bool remembered = !draft.dedupKeys.empty() || !draft.producers.empty();
+    const bool remembered =
+        !draft.dedupKeys.empty() || !draft.producers.empty() || !draft.linked.link.empty();
     const Durability durability = remembered ? Durability::fsync : draft.durability;
     const SessionId id = s->id;
     finish(std::move(draft), durability);

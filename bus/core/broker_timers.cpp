@@ -137,7 +137,8 @@ std::optional<SteadyTime> Broker::Impl::nextTick(Now now) const {
         if (!job->waits && job->notBefore > SteadyTime{}) consider(job->notBefore);
     }
     if (watch_) consider(std::max(nextWatch_, now.steady));
-    if (!queues_.empty() || !branches_.empty() || dedup_.size() > 0 || !calls_.empty())
+    if (!queues_.empty() || !branches_.empty() || dedup_.size() > 0 || !calls_.empty() ||
+        linkMemory_.size() > 0)
         consider(std::max(nextSweep_, now.steady));
     return next;
 }

@@ -55,6 +55,29 @@ struct Send {
     /// the first outcome's id if it is the last one, and stored nowhere. 0: no number.
     std::string producer{};
     std::uint64_t sequence = 0;
+    /// Over a link that this session has resumed (ResumeLink): its name, and what the client calls
+    /// this send on it. That it was taken is remembered with it, in the same unit of work; of two
+    /// with one tag the later one counts. conflict: another session has resumed the link since.
+    std::string link{};
+    std::string tag{};
+};
+
+/// From now on this session sends over the link of that name, of its user's, and no other one does.
+/// Answered by LinkResumed when what was on its way is durable: which of `tags` were taken.
+struct ResumeLink {
+    SessionId session;
+    RequestId request;
+    std::string link;
+    std::vector<std::string> tags{};  ///< of the sends of which the client has no answer
+    bool all = true;                  ///< there are no others: what is known of those is forgotten
+};
+
+/// The client knows what has become of these sends of a link that the session has resumed; without
+/// tags: of all of them, and the link ends. Never answered.
+struct ForgetSends {
+    SessionId session;
+    std::string link;
+    std::vector<std::string> tags{};
 };
 
 /// How a consumer settles.
@@ -92,6 +115,12 @@ struct Subscribe {
     /// together with its work gets each message exactly once.
     bool exactlyOnce = false;
     std::vector<StoredId> processed{};
+    /// The same for a client that resumes a link: `processed` leave the queue unless a session of
+    /// another user holds them. A consumer that is not alone may find that others had them first.
+    /// `inHands`: what else the client has of it; Completed.value is the list of those that are
+    /// still on the queue ("3,7"), each of which comes again, if the consumer is alone.
+    bool resumes = false;
+    std::vector<StoredId> inHands{};
 };
 
 /// Ends a consumer; what it holds returns to the queue. A durable subscription stays.
@@ -403,6 +432,7 @@ using Command =
                  AddCredit, Settle, CommitTransaction, PrepareTransaction, DecidePrepared,
                  ForgetPrepared, ListPrepared, Receive, ExtendLease, Browse, DefineQueue,
                  DeleteQueue, Purge, MoveMessages, Reschedule, PauseGroup, GroupState,
-                 MakeTemporary, DeleteTemporary, ForgetProducer, DefineService, Call, TakePicture>;
+                 MakeTemporary, DeleteTemporary, ForgetProducer, ResumeLink, ForgetSends,
+                 DefineService, Call, TakePicture>;
 
 }  // namespace busbar

@@ -73,6 +73,18 @@ struct Replied {
     bool repeated = false;  ///< an earlier call's reply, collected again
 };
 
+/// Answers ResumeLink.
+struct LinkResumed {
+    struct Known {
+        std::string tag;
+        std::string messageId;
+    };
+    SessionId session;
+    RequestId request;
+    std::optional<Error> error;
+    std::vector<Known> known{};
+};
+
 /// Answers TakePicture.
 struct Pictured {
     SessionId session;
@@ -122,7 +134,7 @@ struct SessionEnded {
 
 using Effect =
     std::variant<Completed, Delivered, Received, Browsed, Replied, Pictured, ConsumerEnded,
-                 ConsumerChanged, GroupRevoked, ProducerBlocked, SessionEnded>;
+                 ConsumerChanged, GroupRevoked, LinkResumed, ProducerBlocked, SessionEnded>;
 
 /// Something that an operator should know; not an answer to anybody.
 struct Notice {

@@ -48,6 +48,7 @@ std::optional<PreparedBranch> readBranch(std::string_view key, std::string_view 
 inline constexpr std::string_view kInstanceName = "name";       ///< what message ids start with
 inline constexpr std::string_view kIdsReserved = "ids";         ///< no id from here on was given
 inline constexpr std::string_view kGroupPrefix = "group:";      ///< queue id, name -> its state
+inline constexpr std::string_view kLinkPrefix = "link:";        ///< LinkMemory's
 inline constexpr std::string_view kServicePrefix = "service:";  ///< one row a service, empty
 
 }  // namespace busbar::rows

@@ -229,7 +229,7 @@ class MessageTest(AmqpTest):
 
 
 class SmallTest(AmqpTest):
-    settings = ("amqp.body-bytes-max=200000", "amqp.credit=5")
+    settings = ("amqp.body-bytes-max=200000", "limits.large-body-bytes-max=200000", "amqp.credit=5")
 
     def test_too_large_is_refused_and_the_connection_lives(self):
         connection = self.connect()

@@ -15,6 +15,7 @@ import subprocess
 import time
 import unittest
 
+from amqp_wire import (ACCEPTED, DETACH, DISPOSITION, REJECTED, TRANSFER, RECEIVER, AmqpWire, Described, Uint, encode)
 from busbar_fixture import BUSBAR, Bus, clean_environment
 
 LARGE = int(os.environ.get("BUSBAR_LARGE_BYTES", 300 << 20))
@@ -212,6 +213,96 @@ class LargeMessages(unittest.TestCase):
         self.assertEqual(204, status)
         until(lambda: not body_files(self.bus))
         self.assertEqual(404, self.get(message["bodyPath"]).status)
+
+    def amqp(self, queue="big"):
+        client = AmqpWire(self.bus.amqp_port, PASSWORD)
+        self.addCleanup(client.close)
+        client.attach_sender("out", queue, durable=0, second=False)
+        return client
+
+    def send_over_amqp(self, client, head, body, tail=b""):
+        """One message in many frames: what comes first, pieces of the body, what comes last."""
+        id_ = client.transfer(b"large-%d" % client.next_id, head, more=True)
+        for part in body:
+            for at in range(0, len(part), 60_000):
+                client.go_on(part[at:at + 60_000], more=True)
+        client.go_on(tail)
+        return id_
+
+    def test_streams_in_and_out_over_amqp_in_little_memory(self):
+        self.assertEqual(201, self.post(10)[0])
+        self.receive()
+        client = self.amqp()
+        idle = memory(self.bus, "VmHWM")
+        # One data section that says how long it is, with a footer behind it.
+        head = encode(Described(0x70, [True])) + b"\0\x53\x75\xb0" + LARGE.to_bytes(4, "big")
+        self.send_over_amqp(client, head, pieces(LARGE), encode(Described(0x78, {"end": "of it"})))
+        self.assertEqual(ACCEPTED, client.wait(DISPOSITION)[4].code)
+        client.attach_receiver("in", "big", durable=0, handle=1, credit=1)
+        sum_, size, payload = hashlib.sha256(), 0, b""
+        more = True
+        while more:
+            frame = client.wait(TRANSFER)
+            more = frame[5]
+            payload += frame.payload
+            if not size:
+                at = payload.find(b"\0\x53\x75\xb0" + LARGE.to_bytes(4, "big"))
+                if at < 0:
+                    continue
+                payload = payload[at + 8:]
+            part = payload[:LARGE - size]
+            payload = payload[len(part):]
+            sum_.update(part)
+            size += len(part)
+        self.assertEqual((LARGE, digest(pieces(LARGE))), (size, sum_.hexdigest()))
+        self.assertIn(b"of it", payload)
+        client.settle(frame[1] or 0, RECEIVER, Described(ACCEPTED, []))
+        used = memory(self.bus, "VmHWM") - idle
+        print(f" {LARGE >> 20} MiB in and out with {used >> 10} KiB above idle ({idle >> 20} MiB) ", end="", flush=True)
+        self.assertLess(used, 16 << 20)
+        until(lambda: not body_files(self.bus))
+
+    def test_many_data_sections_over_amqp_are_one_body(self):
+        size = 40 << 20
+        client = self.amqp()
+        sections = (b"\0\x53\x75\xb0" + len(part).to_bytes(4, "big") + part for part in pieces(size))
+        self.send_over_amqp(client, encode(Described(0x70, [True])), sections)
+        self.assertEqual(ACCEPTED, client.wait(DISPOSITION)[4].code)
+        message = self.receive()[0]
+        self.assertEqual(size, message["bodyBytes"])
+        answer = self.get(message["bodyPath"])
+        self.assertEqual(digest(pieces(size)), digest(iter(lambda: answer.read(PIECE), b"")))
+
+    def test_half_a_body_over_amqp_is_nothing(self):
+        head = b"\0\x53\x75\xb0" + (50 << 20).to_bytes(4, "big")
+        for how in ("close", "abort", "detach", "kill"):
+            with self.subTest(how=how):
+                client = self.amqp()
+                client.transfer(b"half", head, more=True)
+                for part in pieces(20 << 20):
+                    for at in range(0, len(part), 60_000):
+                        client.go_on(part[at:at + 60_000], more=True)
+                until(lambda: body_files(self.bus))
+                if how == "abort":
+                    client.go_on(b"", aborted=True)
+                elif how == "detach":
+                    client.say(DETACH, Uint(0), True)
+                elif how == "kill":
+                    self.bus.kill9()
+                    self.bus.restart()
+                if how in ("close", "kill"):
+                    client.close()
+                until(lambda: not body_files(self.bus))
+                self.assertEqual(404, self.request("GET", "/queues/big/messages")[0], "nothing has made the queue")
+
+    def test_text_over_amqp_is_checked_while_it_comes(self):
+        client = self.amqp()
+        for last, outcome in ((b"\xe2\x82\xac", ACCEPTED), (b"\xe2\x82", REJECTED)):
+            text = ("\u20ac" * (2 << 20)).encode() + last
+            self.send_over_amqp(client, b"\0\x53\x77\xb1" + len(text).to_bytes(4, "big"), [text])
+            self.assertEqual(outcome, client.wait(DISPOSITION)[4].code)
+        self.assertEqual(6 * (1 << 20) + 3, self.receive()[0]["bodyBytes"])
+        until(lambda: len(body_files(self.bus)) == 1)
 
     def test_chunked_bodies_are_streamed_too(self):
         status, answer = self.post(12 << 20, chunked=True)

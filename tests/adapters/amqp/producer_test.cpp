@@ -22,6 +22,13 @@ class AmqpProducerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(dedupByMessageIdWhereTheLinkAsks);
     CPPUNIT_TEST(answersAfterTheLinkIsGoneAreHarmless);
     CPPUNIT_TEST(largeBodiesGoToTheStoreFirst);
+    CPPUNIT_TEST(largeBodiesArriveInPieces);
+    CPPUNIT_TEST(oneLargeBodyMayComeAsManySections);
+    CPPUNIT_TEST(slowDiskHoldsALargeBody);
+    CPPUNIT_TEST(halfALargeBodyIsNothing);
+    CPPUNIT_TEST(largeBodiesAreBounded);
+    CPPUNIT_TEST(largeTextThatIsNoneIsRejected);
+    CPPUNIT_TEST(manyHalfMessagesAreBounded);
     CPPUNIT_TEST(failedStoreRejectsALargeBody);
     CPPUNIT_TEST(endOfTheSessionEndsItsLinks);
     CPPUNIT_TEST_SUITE_END();
@@ -283,6 +290,181 @@ class AmqpProducerTest : public CppUnit::TestFixture {
         c.bus.complete(first.request);
         c.run();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(PN_ACCEPTED), pn_delivery_remote_state(large));
+    }
+
+    void largeBodiesArriveInPieces() {
+        AmqpClient c;
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        pn_link_t* link = c.sender("q");
+        CPPUNIT_ASSERT_EQUAL((2ull << 30) + (1u << 20),
+                             pn_link_remote_max_message_size(link) + 0ull);
+        const std::string bytes = AmqpClient::text(std::string(80u << 20, 'x'));
+        pn_delivery_t* large = pn_delivery(link, pn_dtag("l", 1));
+        std::string_view rest = bytes;
+        while (rest.size() > (1u << 20)) {
+            pn_link_send(link, rest.data(), 1u << 20);
+            rest.remove_prefix(1u << 20);
+            c.run();
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<Send>());
+        CPPUNIT_ASSERT(bodies.contents.at(1).size() > (78u << 20));
+        pn_link_send(link, rest.data(), rest.size());
+        pn_link_advance(link);
+        c.run();
+        const auto sent = c.bus.take<Send>();
+        CPPUNIT_ASSERT(bodies.contents[sent.message->large->id] == std::string(80u << 20, 'x'));
+        c.bus.complete(sent.request);
+        c.run();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(PN_ACCEPTED), pn_delivery_remote_state(large));
+    }
+
+    static std::string section(char code, std::string_view body) {
+        std::string out;
+        amqp::putDescriptor(out, static_cast<std::uint8_t>(code));
+        amqp::putBinary(out, body);
+        return out;
+    }
+
+    void oneLargeBodyMayComeAsManySections() {
+        AmqpClient c;
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        std::string bytes;
+        for (int i = 0; i < 9; ++i)
+            bytes += section('\x75', std::string(1'000'000, static_cast<char>('a' + i)));
+        amqp::putDescriptor(bytes, 0x78);
+        amqp::Compound footer(bytes, amqp::Compound::Kind::map);
+        amqp::putSymbol(bytes, "end");
+        amqp::putBoolean(bytes, true);
+        footer.end(2);
+        c.send(c.sender("q"), bytes);
+        const auto sent = c.bus.take<Send>();
+        const std::string& body = bodies.contents[sent.message->large->id];
+        CPPUNIT_ASSERT_EQUAL(std::size_t(9'000'000), body.size());
+        CPPUNIT_ASSERT_EQUAL('i', body.back());
+        CPPUNIT_ASSERT(sent.message->properties.find("JMS_AMQP_FT_end"));
+        CPPUNIT_ASSERT(sent.message->bodyKind == BodyKind::bytes);
+    }
+
+    /// Gives the engine what the client has to say, as long as it takes it and nobody works at the
+    /// store.
+    static std::size_t giveWhatIsTaken(AmqpClient& c) {
+        std::size_t given = 0;
+        while (c.engine->wantsInput()) {
+            const pn_bytes_t bytes = pn_connection_driver_write_buffer(c.driver.get());
+            if (bytes.size == 0) break;
+            const std::string copy(bytes.start, bytes.size);
+            pn_connection_driver_write_done(c.driver.get(), bytes.size);
+            c.engine->receive(copy);
+            given += copy.size();
+        }
+        return given;
+    }
+
+    void slowDiskHoldsALargeBody() {
+        AmqpClient c;
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        pn_link_t* link = c.sender("q");
+        const std::string bytes = section('\x75', std::string(20u << 20, 'x'));
+        pn_delivery(link, pn_dtag("l", 1));
+        pn_link_send(link, bytes.data(), bytes.size());
+        pn_link_advance(link);
+        CPPUNIT_ASSERT(giveWhatIsTaken(c) < (2u << 20));
+        CPPUNIT_ASSERT(!c.engine->wantsInput());
+        c.bus.loop.run();
+        CPPUNIT_ASSERT(c.engine->wantsInput());
+        c.run();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(20u << 20), c.bus.take<Send>().message->large->size);
+    }
+
+    void halfALargeBodyIsNothing() {
+        for (const char* how : {"abort", "detach", "end", "disconnect"}) {
+            AmqpClient c;
+            FakeBodies bodies(c.bus.loop);
+            c.bus.largeBodies = &bodies;
+            c.open();
+            pn_link_t* link = c.sender("q");
+            pn_delivery_t* delivery = pn_delivery(link, pn_dtag("l", 1));
+            const std::string bytes = section('\x75', std::string(9u << 20, 'x'));
+            pn_link_send(link, bytes.data(), 6u << 20);
+            c.run();
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), bodies.contents.size());
+            if (how[0] == 'a') pn_delivery_abort(delivery);
+            if (how == std::string("detach")) pn_link_detach(link);
+            if (how == std::string("end")) pn_session_close(c.session);
+            if (how == std::string("disconnect"))
+                c.engine->onDisconnect();
+            else
+                c.run();
+            c.bus.loop.run();
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(how, std::size_t(0), bodies.contents.size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<Send>());
+            if (how[0] != 'a') continue;
+            c.send(link, AmqpClient::text("next"));
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), c.bus.count<Send>());
+        }
+    }
+
+    void largeBodiesAreBounded() {
+        amqp::Options options;
+        options.largeBytesMax = 6u << 20;
+        AmqpClient c(options);
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        // Announced at once, and section by section.
+        pn_link_t* link = c.sender("q", "one");
+        c.send(link, section('\x75', std::string(7u << 20, 'x')));
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:link:message-size-exceeded"), c.condition(link));
+        pn_link_close(link);
+        c.run();
+        link = c.sender("q", "two");
+        std::string many;
+        for (int i = 0; i < 7; ++i) many += section('\x75', std::string(1u << 20, 'x'));
+        c.send(link, many);
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:link:message-size-exceeded"), c.condition(link));
+        c.bus.loop.run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bodies.contents.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<Send>());
+        CPPUNIT_ASSERT(!c.host.closed);
+    }
+
+    void largeTextThatIsNoneIsRejected() {
+        AmqpClient c;
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        pn_link_t* link = c.sender("q");
+        std::string body(5u << 20, 'x');
+        body += '\xff';
+        pn_delivery_t* delivery = c.send(link, AmqpClient::text(body));
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:decode-error"), c.condition(delivery));
+        c.bus.loop.run();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), bodies.contents.size());
+        c.send(link, AmqpClient::text("next"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), c.bus.count<Send>());
+    }
+
+    void manyHalfMessagesAreBounded() {
+        amqp::Options options;
+        options.gatheredBytesMax = 1u << 20;
+        AmqpClient c(options);
+        c.open();
+        const std::string half(400'000, 'x');
+        pn_link_t* last = nullptr;
+        for (const char* name : {"a", "b", "c"}) {
+            last = c.sender("q", name);
+            pn_delivery(last, pn_dtag("1", 1));
+            pn_link_send(last, half.data(), half.size());
+            c.run();
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("amqp:resource-limit-exceeded"), c.condition(last));
+        CPPUNIT_ASSERT(!c.host.closed);
     }
 
     void failedStoreRejectsALargeBody() {

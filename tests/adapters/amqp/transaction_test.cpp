@@ -78,6 +78,7 @@ struct Coordinator {
 class AmqpTransactionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AmqpTransactionTest);
     CPPUNIT_TEST(commitsSendsAndAcknowledgementsTogether);
+    CPPUNIT_TEST(largeBodiesWaitForTheCommit);
     CPPUNIT_TEST(failedCommitIsARollback);
     CPPUNIT_TEST(rollbackGivesBack);
     CPPUNIT_TEST(otherOutcomesHappenAfterTheCommit);
@@ -112,6 +113,23 @@ class AmqpTransactionTest : public CppUnit::TestFixture {
         c.bus.complete(command.request);
         c.run();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(PN_ACCEPTED), pn_delivery_remote_state(discharge));
+    }
+
+    void largeBodiesWaitForTheCommit() {
+        AmqpClient c;
+        FakeBodies bodies(c.bus.loop);
+        c.bus.largeBodies = &bodies;
+        c.open();
+        pn_link_t* to = c.sender("out");
+        Coordinator work(c);
+        const std::string id = work.declare();
+        const std::string body(20u << 20, 'x');
+        pn_delivery_t* sent = work.send(to, id, body);
+        CPPUNIT_ASSERT_EQUAL(kTransactional, pn_delivery_remote_state(sent));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), c.bus.count<Send>());
+        work.discharge(id, false);
+        const auto commit = c.bus.take<CommitTransaction>();
+        CPPUNIT_ASSERT(bodies.contents[commit.sends.at(0)->large->id] == body);
     }
 
     void failedCommitIsARollback() {

@@ -240,6 +240,7 @@ class Simulation {
     void on(Pictured&) {}
     void on(ConsumerEnded&) {}
     void on(GroupRevoked&) {}
+    void on(LinkResumed&) {}
     void on(SessionEnded& e);
 
     std::mt19937_64 random_;
