@@ -231,6 +231,9 @@ void addLimits(std::vector<Setting>& out) {
                           {0, 1'000'000'000}));
     out.push_back(setting("limits.prepared-max", BUSBAR_AT(preparedMax), some));
     out.push_back(setting("limits.prepared-bytes-max", BUSBAR_AT(preparedBytesMax), some));
+    out.push_back(setting("limits.schedules-max", BUSBAR_AT(schedulesMax)));
+    out.push_back(setting("limits.user-schedules-max", BUSBAR_AT(userSchedulesMax)));
+    out.push_back(setting("limits.schedule-period-min-ms", BUSBAR_AT(schedulePeriodMin), some));
 }
 
 void addStorage(std::vector<Setting>& out) {

@@ -30,6 +30,7 @@ void Broker::Impl::on(OpenSession& c) {
     auto made = std::make_unique<Session>();
     made->id = c.session;
     made->access = Access(options_.permissions, c.user, c.roles);
+    made->roles = std::move(c.roles);
     made->user = std::move(c.user);
     made->clientId = std::move(c.clientId);
     made->protocol = std::move(c.protocol);

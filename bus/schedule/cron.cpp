@@ -163,7 +163,9 @@ Result<Cron> Cron::parse(std::string_view text) {
 }
 
 bool Cron::fits(year_month_day day, unsigned weekday) const {
-    const bool last = lastDay_ && day.day() == year_month_day_last(day.year() / day.month() / std::chrono::last).day();
+    const bool last =
+        lastDay_ &&
+        day.day() == year_month_day_last(day.year() / day.month() / std::chrono::last).day();
     const bool ofMonth = last || has(days_, static_cast<unsigned>(day.day()));
     const bool ofWeek = has(weekdays_, weekday);
     return eitherDay_ ? ofMonth || ofWeek : ofMonth && ofWeek;

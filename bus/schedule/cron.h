@@ -1,9 +1,10 @@
 // Cron expressions: which times of which days.
 //
-// Five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC), day of week
-// (0-7 or SUN-SAT, 0 and 7 are Sunday); or six, with seconds (0-59) before them. A field is a list of
-// `*`, `N`, `A-B`, each perhaps with a step: `*/5`, `10-40/10`, `A/N` (from A on). `?` is `*` in the
-// fields of days; `L` in that of the month is its last day. Also @yearly, @annually, @monthly,
+// Five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC), day of
+// week (0-7 or SUN-SAT, 0 and 7 are Sunday); or six, with seconds (0-59) before them. A field is a
+// list of
+// `*`, `N`, `A-B`, each perhaps with a step: `*/5`, `10-40/10`, `A/N` (from A on). `?` is `*` in
+// the fields of days; `L` in that of the month is its last day. Also @yearly, @annually, @monthly,
 // @weekly, @daily, @midnight, @hourly.
 //
 // Days as Vixie cron has it: where both fields of days say something (neither begins with `*`), a

@@ -8,9 +8,10 @@
 //   once, and the next one is in the future.
 // - Summer time: an expression that names times of day (neither minute nor hour begins with `*`)
 //   fires once for each of them and day: where the clocks are set forward past it, at the first
-//   moment after that; where they are set back and show it twice, at the first. One that says "every
-//   so many minutes or hours" goes by what the clocks show, twice where they show it twice.
-// - The time of day is set back: times of day are not repeated within three hours, as Vixie cron has
+//   moment after that; where they are set back and show it twice, at the first. One that says
+//   "every so many minutes or hours" goes by what the clocks show, twice where they show it twice.
+// - The time of day is set back: times of day are not repeated within three hours, as Vixie cron
+// has
 //   it; beyond that, and for all else, what the clock says now counts.
 #pragma once
 

@@ -107,9 +107,9 @@ local_seconds PosixZone::Rule::in(int y) const {
     if (kind == '0') return newYear + days(day) + time;
     const std::chrono::month inMonth(static_cast<unsigned>(month));
     const weekday wanted(static_cast<unsigned>(day));
-    const local_days at = week == 5 ? local_days(inYear / inMonth / wanted[last])
-                                    : local_days(inYear / inMonth /
-                                                 wanted[static_cast<unsigned>(week)]);
+    const local_days at = week == 5
+                              ? local_days(inYear / inMonth / wanted[last])
+                              : local_days(inYear / inMonth / wanted[static_cast<unsigned>(week)]);
     return at + time;
 }
 

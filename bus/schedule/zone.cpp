@@ -87,10 +87,10 @@ Result<Zone> Zone::read(std::string_view bytes) {
     if (rule.empty()) return zone;
     const auto posix = PosixZone::parse(rule);
     if (!posix) return notAZone();
-    const sys_seconds last =
-        zone.changes_.empty() ? sys_seconds::min() : zone.changes_.back().time;
+    const sys_seconds last = zone.changes_.empty() ? sys_seconds::min() : zone.changes_.back().time;
     const sys_days from = std::max(floor<days>(last), sys_days(year(1900) / January / 1));
-    for (const auto& change : posix->changes(static_cast<int>(year_month_day(from).year()), kLastYear)) {
+    for (const auto& change :
+         posix->changes(static_cast<int>(year_month_day(from).year()), kLastYear)) {
         if (change.time > last) zone.changes_.push_back({change.time, change.offset});
     }
     if (zone.changes_.empty()) zone.before_ = posix->standard();

@@ -14,8 +14,8 @@ namespace busbar {
 class Zone {
   public:
     static Zone utc() { return Zone(); }
-    /// The bytes of a compiled time zone file, RFC 9636 ("TZif") version 2 or later. malformed where
-    /// they are not one.
+    /// The bytes of a compiled time zone file, RFC 9636 ("TZif") version 2 or later. malformed
+    /// where they are not one.
     static Result<Zone> read(std::string_view bytes);
 
     /// A stretch of time in which the clocks go on without a change.

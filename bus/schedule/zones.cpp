@@ -35,9 +35,8 @@ ZonePtr utc() {
 }
 
 Error unknown(const std::string& name, const std::string& why) {
-    return {ErrorCode::invalidArgument,
-            "time zone '" + name.substr(0, kNameMax) + "': " + why +
-                "; a name such as Europe/Berlin or UTC is expected"};
+    return {ErrorCode::invalidArgument, "time zone '" + name.substr(0, kNameMax) + "': " + why +
+                                            "; a name such as Europe/Berlin or UTC is expected"};
 }
 
 }  // namespace

@@ -47,12 +47,14 @@ class CronTest : public CppUnit::TestFixture {
     void findsTheNextTime() {
         CPPUNIT_ASSERT_EQUAL(string("2026-10-15 10:08:00"), next("* * * * *", kThursday));
         CPPUNIT_ASSERT_EQUAL(string("2026-10-15 10:10:00"), next("*/5 * * * *", kThursday));
-        CPPUNIT_ASSERT_EQUAL(string("2026-10-15 10:37:00"), next("7/15,37 * * * *", kThursday + 15min));
+        CPPUNIT_ASSERT_EQUAL(string("2026-10-15 10:37:00"),
+                             next("7/15,37 * * * *", kThursday + 15min));
         CPPUNIT_ASSERT_EQUAL(string("2026-10-16 02:30:00"), next("30 2 * * *", kThursday));
         CPPUNIT_ASSERT_EQUAL(string("2027-01-01 00:00:00"), next("0 0 1 1 *", kThursday));
         CPPUNIT_ASSERT_EQUAL(string("2028-02-29 12:00:00"), next("0 12 29 2 *", kThursday));
-        CPPUNIT_ASSERT_EQUAL(string("2026-10-15 10:08:00"),
-                             next("8 10 * * *", local_days(2026y / October / 15) + 10h + 7min + 59s));
+        CPPUNIT_ASSERT_EQUAL(
+            string("2026-10-15 10:08:00"),
+            next("8 10 * * *", local_days(2026y / October / 15) + 10h + 7min + 59s));
         // What is now is not next.
         CPPUNIT_ASSERT_EQUAL(string("2026-10-16 10:08:00"),
                              next("8 10 * * *", local_days(2026y / October / 15) + 10h + 8min));
@@ -94,17 +96,42 @@ class CronTest : public CppUnit::TestFixture {
     }
 
     void refusesWhatIsNone() {
-        for (const char* text :
-             {"", "*", "* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *",
-              "* * 32 * *", "* * * 13 *", "* * * 0 *", "* * * * 8", "*/0 * * * *", "5-3 * * * *",
-              "a * * * *", "1, * * * *", ",1 * * * *", "1-2-3 * * * *", "*/ * * * *", "/5 * * * *",
-              "-1 * * * *", "* * * MO *", "* * * ANF *", "* * L L *", "@reboot", "@Daily",
-              "0 0 30 2 *", "0 0 31 4,6 *", "1.5 * * * *", "? * * * *", "4294967297 * * * *"}) {
+        for (const char* text : {"",
+                                 "*",
+                                 "* * * *",
+                                 "* * * * * * *",
+                                 "60 * * * *",
+                                 "* 24 * * *",
+                                 "* * 0 * *",
+                                 "* * 32 * *",
+                                 "* * * 13 *",
+                                 "* * * 0 *",
+                                 "* * * * 8",
+                                 "*/0 * * * *",
+                                 "5-3 * * * *",
+                                 "a * * * *",
+                                 "1, * * * *",
+                                 ",1 * * * *",
+                                 "1-2-3 * * * *",
+                                 "*/ * * * *",
+                                 "/5 * * * *",
+                                 "-1 * * * *",
+                                 "* * * MO *",
+                                 "* * * ANF *",
+                                 "* * L L *",
+                                 "@reboot",
+                                 "@Daily",
+                                 "0 0 30 2 *",
+                                 "0 0 31 4,6 *",
+                                 "1.5 * * * *",
+                                 "? * * * *",
+                                 "4294967297 * * * *"}) {
             const auto parsed = Cron::parse(text);
             CPPUNIT_ASSERT_MESSAGE(text, !parsed.ok());
             CPPUNIT_ASSERT(parsed.error().code == ErrorCode::invalidArgument);
         }
-        CPPUNIT_ASSERT(Cron::parse("* 24 * * *").error().text.find("the hour '24'") != string::npos);
+        CPPUNIT_ASSERT(Cron::parse("* 24 * * *").error().text.find("the hour '24'") !=
+                       string::npos);
         CPPUNIT_ASSERT(!Cron::parse(string(501, '*')).ok());
     }
 

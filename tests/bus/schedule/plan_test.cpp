@@ -54,9 +54,7 @@ class PlanTest : public CppUnit::TestFixture {
         rule.delay = delay;
         return rule;
     }
-    static WallTime utc(year_month_day day, seconds time = 0s) {
-        return sys_days(day) + time;
-    }
+    static WallTime utc(year_month_day day, seconds time = 0s) { return sys_days(day) + time; }
     /// The next `count` times, each fired when it was due.
     std::vector<WallTime> times(const Plan& p, WallTime from, int count) {
         std::vector<WallTime> out;
@@ -70,8 +68,8 @@ class PlanTest : public CppUnit::TestFixture {
 
     void countsPeriods() {
         const Plan p = plan(every(1s, 2));
-        CPPUNIT_ASSERT(
-            (std::vector{kNow + 1s, kNow + 2s, kNow + 3s}) == times(p, kNow, 10));  // once and two
+        CPPUNIT_ASSERT((std::vector{kNow + 1s, kNow + 2s, kNow + 3s}) ==
+                       times(p, kNow, 10));  // once and two
         const Plan q = plan(every(1s, 1, 5s));
         CPPUNIT_ASSERT((std::vector{kNow + 5s, kNow + 6s}) == times(q, kNow, 10));
         const Plan r = plan(every(100ms, kRepeatForever));
@@ -86,9 +84,9 @@ class PlanTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT((Step{kNow + 6s, 5}) == second);
         CPPUNIT_ASSERT(!p.following(*second, kNow + 1h));
         const Plan forEver = plan(every(1s, kRepeatForever));
-        CPPUNIT_ASSERT((Step{first->due + hours(24 * 3650) + 1s, kRepeatForever}) ==
-                       forEver.following(Step{first->due, kRepeatForever},
-                                         first->due + hours(24 * 3650)));
+        CPPUNIT_ASSERT(
+            (Step{first->due + hours(24 * 3650) + 1s, kRepeatForever}) ==
+            forEver.following(Step{first->due, kRepeatForever}, first->due + hours(24 * 3650)));
         const Plan daily = plan(cron("0 3 * * *"));
         const Step missed{utc(2026y / June / 1, 3h), 0};
         CPPUNIT_ASSERT(utc(2026y / June / 12, 3h) ==
@@ -114,8 +112,7 @@ class PlanTest : public CppUnit::TestFixture {
                        times(plan(rule), hour - 1s, 4));
         // Down in the midst of it: the rest of it still comes.
         const Plan p = plan(rule);
-        CPPUNIT_ASSERT((Step{hour + 150s, 0}) ==
-                       p.following(Step{hour + 50s, 2}, hour + 120s));
+        CPPUNIT_ASSERT((Step{hour + 150s, 0}) == p.following(Step{hour + 50s, 2}, hour + 120s));
         CPPUNIT_ASSERT(hour + 50s + 1h == p.following(Step{hour + 50s, 2}, hour + 1h + 9s)->due);
         // A delay alone: each one is that much later.
         rule = cron("0 * * * *");
@@ -127,10 +124,10 @@ class PlanTest : public CppUnit::TestFixture {
     void springFiresOnceAfterTheGap() {
         // Berlin, 28 March 2027: 2:00 becomes 3:00, at 1:00 UTC.
         const auto moment = utc(2027y / March / 28, 1h);
-        CPPUNIT_ASSERT((std::vector{utc(2027y / March / 27, 1h + 30min), moment,
-                                    utc(2027y / March / 29, 30min)}) ==
-                       times(plan(cron("30 2 * * *", "Europe/Berlin")),
-                             utc(2027y / March / 27), 3));
+        CPPUNIT_ASSERT(
+            (std::vector{utc(2027y / March / 27, 1h + 30min), moment,
+                         utc(2027y / March / 29, 30min)}) ==
+            times(plan(cron("30 2 * * *", "Europe/Berlin")), utc(2027y / March / 27), 3));
         // Three times within the gap: once.
         const auto few = times(plan(cron("0,20,40 2 * * *", "Europe/Berlin")), moment - 1s, 2);
         CPPUNIT_ASSERT(moment == few[0]);
@@ -139,10 +136,10 @@ class PlanTest : public CppUnit::TestFixture {
 
     void autumnFiresOnce() {
         // Berlin, 31 October 2027: 3:00 becomes 2:00, at 1:00 UTC.
-        CPPUNIT_ASSERT((std::vector{utc(2027y / October / 30, 30min), utc(2027y / October / 31, 30min),
-                                    utc(2027y / November / 1, 90min)}) ==
-                       times(plan(cron("30 2 * * *", "Europe/Berlin")),
-                             utc(2027y / October / 29, 12h), 3));
+        CPPUNIT_ASSERT(
+            (std::vector{utc(2027y / October / 30, 30min), utc(2027y / October / 31, 30min),
+                         utc(2027y / November / 1, 90min)}) ==
+            times(plan(cron("30 2 * * *", "Europe/Berlin")), utc(2027y / October / 29, 12h), 3));
         // Asked in the midst of the second 2:xx: not again.
         CPPUNIT_ASSERT(utc(2027y / November / 1, 90min) ==
                        plan(cron("30 2 * * *", "Europe/Berlin"))
@@ -208,8 +205,8 @@ class PlanTest : public CppUnit::TestFixture {
             for (int round = 0; round < 150; ++round) {
                 const MadeCron made = maker.make();
                 if (!Cron::parse(made.text())) continue;  // a day that never comes
-                const sys_seconds from =
-                    change - days(2) + seconds(random() % 172'800), to = change + days(3);
+                const sys_seconds from = change - days(2) + seconds(random() % 172'800),
+                                  to = change + days(3);
                 const auto expected = byLooking(made, from, to);
                 std::vector<WallTime> is;
                 const Plan p = plan(cron(made.text(), zone));

@@ -1,6 +1,5 @@
 // What do the clocks show?
 #include "bus/schedule/zones.h"
-
 #include "tests/bus/schedule/reference.h"
 
 #include <cppunit/TestFixture.h>
@@ -61,8 +60,8 @@ class ZoneTest : public CppUnit::TestFixture {
             const LibraryZone library(name);
             for (int i = 0; i < 300; ++i, ++compared) {
                 // 1860 to 2470
-                const sys_seconds time{seconds(-3'471'292'800 + static_cast<std::int64_t>(
-                                                                    random() % 19'250'000'000))};
+                const sys_seconds time{
+                    seconds(-3'471'292'800 + static_cast<std::int64_t>(random() % 19'250'000'000))};
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(
                     name + " at " + std::to_string(time.time_since_epoch().count()),
                     static_cast<long>(LibraryZone::offset(time).count()),
