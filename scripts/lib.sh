@@ -13,7 +13,7 @@ packages_build="g++ cmake ninja-build ccache pkg-config ca-certificates git
 packages_sample="nodejs npm python3 python3-stomp python3-zeep"
 packages_jms="libactivemq-java libbtm-java libgeronimo-jta-1.2-spec-java libspring-jms-java libspring-aop-java libcommons-logging-java libaopalliance-java
   default-jdk-headless"
-packages_test="libcppunit-dev python3-qpid-proton libqpid-proton-cpp12-dev chromium clang-format clang-tidy curl openssl python3-requests $packages_sample $packages_jms"
+packages_test="tzdata libcppunit-dev python3-qpid-proton libqpid-proton-cpp12-dev chromium clang-format clang-tidy curl openssl python3-requests $packages_sample $packages_jms"
 
 # install PACKAGE...: what is missing, with apt, as root or through sudo.
 install() {

@@ -138,6 +138,9 @@ struct Configuration {
     UserLimits userLimits;
     std::uint64_t preparedMax = 1'000;
     std::uint64_t preparedBytesMax = 256ull << 20;
+    std::uint64_t schedulesMax = 100'000;
+    std::uint64_t userSchedulesMax = 10'000;
+    Milliseconds schedulePeriodMin{100};
     JournalOptions journal;
     Milliseconds dedupWindow{600'000};
     std::uint64_t dedupMax = 1'000'000;

@@ -3,6 +3,7 @@
 #include "adapters/http/management.h"
 #include "adapters/http/message_endpoints.h"
 #include "adapters/http/operations.h"
+#include "adapters/http/schedule_endpoints.h"
 #include "adapters/http/transaction_endpoints.h"
 #include "adapters/http/user_sessions.h"
 #include "adapters/soap/provider.h"
@@ -11,6 +12,7 @@
 #include "bus/base/log.h"
 #include "bus/core/call_table.h"
 #include "bus/loop/core_loop.h"
+#include "bus/schedule/zones.h"
 #include "bus/security/cached_authenticator.h"
 #include "bus/security/logins.h"
 #include "bus/security/scrypt.h"
@@ -32,8 +34,9 @@ constexpr Milliseconds kDrainLook{20};
 constexpr std::size_t kWorkers = 2;
 constexpr std::size_t kWorkerTasksMax = 256;
 
-BrokerOptions brokerOptions(const Configuration& c) {
+BrokerOptions brokerOptions(const Configuration& c, FileSystem& files) {
     BrokerOptions options;
+    options.zones = std::make_shared<SystemZones>(files);
     options.instance = randomToken(5);  // what the store remembers from its first start wins
     options.queueDefaults = c.queueDefaults;
     options.dedupWindow = c.dedupWindow;
@@ -42,6 +45,9 @@ BrokerOptions brokerOptions(const Configuration& c) {
     options.temporariesPerSessionMax = c.temporaryQueuesMax;
     options.preparedMax = c.preparedMax;
     options.preparedBytesMax = c.preparedBytesMax;
+    options.schedulesMax = c.schedulesMax;
+    options.userSchedulesMax = c.userSchedulesMax;
+    options.schedulePeriodMin = c.schedulePeriodMin;
     options.memoryMax = c.memoryBytesMax;
     options.readAheadBytes = c.readAheadBytes;
     options.unconfirmedMax = c.unconfirmedBytesMax;
@@ -150,8 +156,8 @@ class Daemon::Impl {
         store_ = std::move(*journal);
         makeLoops();
         if (auto ready = openUsers(); !ready) return ready;
-        core_ =
-            std::make_unique<CoreLoop>(*loops_[0], *store_, clock_, brokerOptions(configuration_));
+        core_ = std::make_unique<CoreLoop>(*loops_[0], *store_, clock_,
+                                           brokerOptions(configuration_, *files_));
         if (auto recovered = recover(); !recovered) return recovered;
         core_->onStoreFailure([this](const Error& error) { fail("journal", error); });
         for (auto& loop : loops_) ports_.push_back({loop.get(), &core_->addPort(*loop)});
@@ -162,6 +168,7 @@ class Daemon::Impl {
         operations_.install(router_);
         management_.install(router_);
         transactions_.install(router_);
+        schedules_.install(router_);
         listeners_ = std::make_unique<Listeners>(configuration_, router_, *logins_);
         if (auto listening = listeners_->open(ports_); !listening) return listening;
         return writePorts();
@@ -390,6 +397,7 @@ class Daemon::Impl {
     http::OperationEndpoints operations_;
     http::ManagementEndpoints management_;
     http::TransactionEndpoints transactions_{sessions_};
+    http::ScheduleEndpoints schedules_{sessions_};
     std::unique_ptr<HttpClient> client_;
     std::vector<std::unique_ptr<soap::HttpProvider>> providers_;
     std::unique_ptr<Listeners> listeners_;

@@ -232,6 +232,9 @@ void addLimits(std::vector<Setting>& out) {
     out.push_back(setting("limits.user-bytes-max", BUSBAR_AT(userLimits.bytesMax)));
     out.push_back(setting("limits.prepared-max", BUSBAR_AT(preparedMax), some));
     out.push_back(setting("limits.prepared-bytes-max", BUSBAR_AT(preparedBytesMax), some));
+    out.push_back(setting("limits.schedules-max", BUSBAR_AT(schedulesMax)));
+    out.push_back(setting("limits.user-schedules-max", BUSBAR_AT(userSchedulesMax)));
+    out.push_back(setting("limits.schedule-period-min-ms", BUSBAR_AT(schedulePeriodMin), some));
 }
 
 void addStorage(std::vector<Setting>& out) {

@@ -3,6 +3,7 @@
 #include "adapters/amqp/body_mapping.h"
 #include "adapters/amqp/values.h"
 #include "bus/base/utf8.h"
+#include "bus/message/schedule_fields.h"
 
 #include <algorithm>
 #include <array>
@@ -56,6 +57,8 @@ class In {
                     "a message on a link without a target address needs its 'to' property"};
         }
         setTimes();
+        if (!wrong_.empty()) return Error{ErrorCode::invalidArgument, std::move(wrong_)};
+        schedule_.apply(*message_, now_);
         const auto form = readBody(body_, encoded_, jmsType_, *message_);
         if (!form.empty()) addForm(form, "body");
         if (message_->bodyKind == BodyKind::amqp && jmsType_ != JmsType::none)
@@ -149,6 +152,14 @@ class In {
         } else if (key == "x-opt-delivery-delay") {
             if (value.isInteger() && value.number() > 0 && value.number() <= kDelayMax)
                 message_->deliverAt = now_ + Milliseconds(value.number());
+        } else if (key == "x-opt-delivery-period") {
+            schedule_.period = Milliseconds(numberFor(key, value, 0, kPeriodMax));
+        } else if (key == "x-opt-delivery-repeat") {
+            schedule_.repeats = numberFor(key, value, kRepeatForever, kRepeatsMax);
+        } else if (key == "x-opt-delivery-cron") {
+            schedule_.cron = textFor(key, value);
+        } else if (key == "x-opt-busbar-cron-zone") {
+            schedule_.zone = textFor(key, value);
         } else if (key == "x-opt-busbar-dedup-id") {
             if (value.isText() && value.bytes.size() <= kTextMax) message_->dedupId = value.bytes;
         } else if (key == "x-opt-busbar-producer") {
@@ -159,6 +170,21 @@ class In {
             return false;
         }
         return true;
+    }
+
+    /// What a schedule is made of is refused where it is wrong: left out, it would be sent now.
+    std::int64_t numberFor(std::string_view key, const Item& value, std::int64_t min,
+                           std::int64_t max) {
+        if (value.isInteger() && value.number() >= min && value.number() <= max)
+            return value.number();
+        wrong_ = std::string(key) + " is not a whole number from " + std::to_string(min) + " to " +
+                 std::to_string(max);
+        return 0;
+    }
+    std::string textFor(std::string_view key, const Item& value) {
+        if (value.isText()) return std::string(value.bytes);
+        wrong_ = std::string(key) + " is not a string";
+        return {};
     }
 
     Result<void> readProperties(const Item& p) {
@@ -287,6 +313,8 @@ class In {
     std::optional<DestinationKind> replyToKind_;
     std::string replyTo_;
     std::string form_;
+    ScheduleFields schedule_;
+    std::string wrong_;  ///< what of it is
     std::int64_t ttl_ = 0;
     std::int64_t absolute_ = 0;
     bool addressed_ = false;

@@ -5,6 +5,7 @@
 #include "adapters/http/event_stream.h"
 #include "adapters/http/message_mapping.h"
 #include "adapters/http/parameters.h"
+#include "bus/core/schedules.h"
 
 #include <functional>
 #include <optional>
@@ -26,6 +27,18 @@ Response sent(const std::string& collection, const Completed& completed) {
     json.beginObject().key("id").string(completed.value).endObject();
     auto response = Response::json(completed.repeated ? 200 : 201, json.take());
     response.headers.emplace_back("Location", collection + encodeSegment(completed.value));
+    if (completed.repeated) response.headers.emplace_back("Idempotent-Replayed", "true");
+    return response;
+}
+
+/// A schedule was made, not a message sent.
+Response scheduled(const Completed& completed) {
+    const auto number = scheduleNumber(completed.value).value_or(StoredId()).value;
+    JsonWriter json;
+    json.beginObject().key("id").string(completed.value);
+    json.key("schedule").number(number).endObject();
+    auto response = Response::json(completed.repeated ? 200 : 201, json.take());
+    response.headers.emplace_back("Location", "/api/v1/schedules/" + std::to_string(number));
     if (completed.repeated) response.headers.emplace_back("Idempotent-Replayed", "true");
     return response;
 }
@@ -178,13 +191,14 @@ void MessageEndpoints::send(const Request& request, const ResponderPtr& responde
     const auto collection = (topic ? "/topics/" : "/queues/") + name + "/messages/";
     Send command;
     command.message = std::move(*message);
-    sessions_.ask(responder->bus(), callerOf(request), std::move(command),
-                  [responder, collection](Effect& effect) {
-                      if (const auto* error = errorOf(effect))
-                          return answerError(responder, *error);
-                      if (const auto* completed = std::get_if<Completed>(&effect))
-                          responder->send(sent(collection, *completed));
-                  });
+    const bool recurring = command.message->recurrence != nullptr;
+    sessions_.ask(
+        responder->bus(), callerOf(request), std::move(command),
+        [responder, collection, recurring](Effect& effect) {
+            if (const auto* error = errorOf(effect)) return answerError(responder, *error);
+            if (const auto* completed = std::get_if<Completed>(&effect))
+                responder->send(recurring ? scheduled(*completed) : sent(collection, *completed));
+        });
 }
 
 void MessageEndpoints::receiveOrBrowse(const Request& request, const ResponderPtr& responder) {

@@ -4,6 +4,7 @@
 #include "bus/base/base64.h"
 #include "bus/message/json.h"
 #include "bus/message/json_reader.h"
+#include "bus/message/schedule_fields.h"
 #include "bus/message/value_text.h"
 
 #include <algorithm>
@@ -79,6 +80,28 @@ Result<void> setReplyTo(Message& message, std::string_view value, WallTime) {
     return {};
 }
 
+/// X-Cron and what belongs to it. True where the header is one of them.
+Result<bool> setSchedule(ScheduleFields& schedule, std::string_view key, const std::string& value) {
+    if (key == "x-cron") {
+        schedule.cron = value;
+    } else if (key == "x-cron-zone") {
+        schedule.zone = value;
+    } else if (key == "x-period-ms") {
+        const auto ms =
+            numberOf("X-Period-Ms", value, 0, 1, static_cast<std::uint64_t>(kPeriodMax));
+        if (!ms) return ms.error();
+        schedule.period = Milliseconds(*ms);
+    } else if (key == "x-repeat") {
+        const auto times =
+            numberOf("X-Repeat", value, 0, 0, static_cast<std::uint64_t>(kRepeatsMax));
+        if (!times) return times.error();
+        schedule.repeats = static_cast<std::int64_t>(*times);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 struct HeaderRow {
     std::string_view header;  ///< lower case
     Setter set;
@@ -114,8 +137,8 @@ bool isPropertyName(std::string_view name) {
     });
 }
 
-Result<void> apply(Message& message, const std::string& header, const std::string& value,
-                   WallTime now) {
+Result<void> apply(Message& message, ScheduleFields& schedule, const std::string& header,
+                   const std::string& value, WallTime now) {
     const auto key = lower(header);
     if (value.size() > 65'535 || !isUtf8(value)) {
         return {ErrorCode::invalidArgument, header + ": the value is too long or not UTF-8"};
@@ -123,6 +146,9 @@ Result<void> apply(Message& message, const std::string& header, const std::strin
     for (const auto& row : kHeaders) {
         if (row.header == key) return row.set(message, value, now);
     }
+    const auto taken = setSchedule(schedule, key, value);
+    if (!taken) return taken.error();
+    if (*taken) return {};
     if (!key.starts_with(kPropertyPrefix)) return {};
     const auto name = std::string_view(header).substr(kPropertyPrefix.size());
     if (!isPropertyName(name)) {
@@ -273,9 +299,18 @@ Result<std::shared_ptr<Message>> messageOf(const Request& request, Destination d
     if (auto checked = checkDestinationName(destination.name); !checked) return checked.error();
     auto message = std::make_shared<Message>();
     message->destination = std::move(destination);
+    constexpr std::int64_t kNotSaid = kRepeatForever - 1;
+    ScheduleFields schedule;
+    schedule.repeats = kNotSaid;
     for (const auto& [header, value] : request.headers) {
-        if (auto applied = apply(*message, header, value, now); !applied) return applied.error();
+        if (auto applied = apply(*message, schedule, header, value, now); !applied)
+            return applied.error();
     }
+    if (schedule.repeats == kNotSaid) {
+        const bool forEver = schedule.cron.empty() && schedule.period > Milliseconds(0);
+        schedule.repeats = forEver ? kRepeatForever : 0;
+    }
+    schedule.apply(*message, now);
     if (auto set = setTypes(*message, request); !set) return set.error();
     if (auto set = setBody(*message, request); !set) return set.error();
     return message;

@@ -3,6 +3,7 @@
 #include "adapters/openwire/body_mapping.h"
 #include "adapters/openwire/destinations.h"
 #include "adapters/openwire/primitive.h"
+#include "bus/message/schedule_fields.h"
 
 #include <algorithm>
 #include <charconv>
@@ -14,14 +15,13 @@ constexpr std::string_view kDelay = "AMQ_SCHEDULED_DELAY";
 constexpr std::string_view kPeriod = "AMQ_SCHEDULED_PERIOD";
 constexpr std::string_view kRepeat = "AMQ_SCHEDULED_REPEAT";
 constexpr std::string_view kCron = "AMQ_SCHEDULED_CRON";
+constexpr std::string_view kCronZone = "busbar_cronZone";
 constexpr std::string_view kDedup = "_AMQ_DUPL_ID";
 constexpr std::string_view kContentType = "JMS_AMQP_ContentType";
 // A blob message is a message without a body that says where the client finds it.
 constexpr std::string_view kBlobUrl = "busbar_blobUrl";
 constexpr std::string_view kBlobType = "busbar_blobMimeType";
 constexpr std::string_view kBlobDeleted = "busbar_blobDeletedByBroker";
-
-constexpr std::int64_t kDelayMax = std::int64_t{10} * 365 * 86'400'000;
 
 template <class T>
 bool readNumber(std::string_view text, T& number) {
@@ -57,34 +57,47 @@ Result<std::int64_t> wholeNumber(std::string_view name, const Value& value) {
     return {ErrorCode::invalidArgument, std::string(name) + " is not a whole number"};
 }
 
+Result<std::int64_t> numberWithin(std::string_view name, const Value& value, std::int64_t min,
+                                  std::int64_t max) {
+    const auto number = wholeNumber(name, value);
+    if (!number || (*number >= min && *number <= max)) return number;
+    return {ErrorCode::invalidArgument, std::string(name) + " is not within " +
+                                            std::to_string(min) + " and " + std::to_string(max)};
+}
+
+/// Properties of ActiveMQ's ScheduledMessage. True where `name` was one.
+Result<bool> takeSchedule(std::string_view name, const Value& value, Message& to,
+                          ScheduleFields& schedule, WallTime now) {
+    Result<std::int64_t> number(0);
+    if (name == kDelay) {
+        number = numberWithin(name, value, 0, kPeriodMax);
+        if (number && *number > 0) to.deliverAt = now + Milliseconds(*number);
+    } else if (name == kPeriod) {
+        number = numberWithin(name, value, 0, kPeriodMax);
+        if (number) schedule.period = Milliseconds(*number);
+    } else if (name == kRepeat) {
+        number = numberWithin(name, value, kRepeatForever, kRepeatsMax);
+        if (number) schedule.repeats = *number;
+    } else if (name == kCron) {
+        schedule.cron = busbar::toText(value);
+    } else if (name == kCronZone) {
+        schedule.zone = busbar::toText(value);
+    } else {
+        return false;
+    }
+    if (!number) return number.error();
+    return true;
+}
+
 /// Properties that are not kept as such. True where `name` was one.
-Result<bool> takeSpecial(std::string_view name, const Value& value, Message& to, WallTime now) {
+Result<bool> takeSpecial(std::string_view name, const Value& value, Message& to,
+                         ScheduleFields& schedule, WallTime now) {
     if (name == kDedup) {
         to.dedupId = busbar::toText(value);
     } else if (name == kContentType) {
         to.contentType = busbar::toText(value);
-    } else if (name == kDelay) {
-        const auto delay = wholeNumber(name, value);
-        if (!delay) return delay.error();
-        if (*delay < 0 || *delay > kDelayMax) {
-            return {ErrorCode::invalidArgument,
-                    "AMQ_SCHEDULED_DELAY is not within 0 and ten years"};
-        }
-        if (*delay > 0) to.deliverAt = now + Milliseconds(*delay);
-    } else if (name == kCron) {
-        if (!busbar::toText(value).empty()) {
-            return {ErrorCode::unsupported,
-                    "AMQ_SCHEDULED_CRON is not offered; AMQ_SCHEDULED_DELAY is"};
-        }
-    } else if (name == kRepeat) {
-        const auto times = wholeNumber(name, value);
-        if (!times) return times.error();
-        if (*times != 0) {
-            return {ErrorCode::unsupported,
-                    "AMQ_SCHEDULED_REPEAT is not offered; AMQ_SCHEDULED_DELAY is"};
-        }
     } else {
-        return name == kPeriod;  // nothing without a repeat
+        return takeSchedule(name, value, to, schedule, now);
     }
     return true;
 }
@@ -95,16 +108,18 @@ Result<void> readProperties(const WireMessage& from, Message& to, WallTime now,
     auto map =
         readPrimitiveMap(from.marshalledProperties->view(), {limits.entriesMax, kBodyDepthMax});
     if (!map) return {map.error().code, "message properties: " + map.error().text};
+    ScheduleFields schedule;
     for (auto& [name, value] : *map) {
         auto* scalar = std::get_if<Value>(&value.data);
         if (!scalar) {
             return {ErrorCode::unsupported,
                     "the property '" + name + "' is a list or map; a map message can hold it"};
         }
-        const auto taken = takeSpecial(name, *scalar, to, now);
+        const auto taken = takeSpecial(name, *scalar, to, schedule, now);
         if (!taken) return taken.error();
         if (!*taken) to.properties.append(std::move(name), std::move(*scalar));
     }
+    schedule.apply(to, now);
     return {};
 }
 

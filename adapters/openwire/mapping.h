@@ -29,11 +29,12 @@ MessageId toMessageId(std::string_view text, StoredId stored);
 ///
 /// Property              | becomes
 /// AMQ_SCHEDULED_DELAY   | Message::deliverAt, `now` + that many ms
+/// AMQ_SCHEDULED_PERIOD, _REPEAT, _CRON, busbar_cronZone | Message::recurrence (ScheduleFields)
 /// _AMQ_DUPL_ID          | Message::dedupId (Artemis's name for it)
 /// JMS_AMQP_ContentType  | Message::contentType
 /// others                | properties of the same name and type
 ///
-/// unsupported: AMQ_SCHEDULED_CRON or _REPEAT, a property that is a list or map; malformed,
+/// unsupported: a property that is a list or map; malformed,
 /// tooLarge: content or properties that do not follow their grammar or limits.
 Result<std::shared_ptr<Message>> toBus(const WireMessage& message, const Destination& destination,
                                        WallTime now, const MappingLimits& limits);

@@ -5,6 +5,7 @@
 #include "bus/base/utf8.h"
 #include "bus/message/json.h"
 #include "bus/message/json_reader.h"
+#include "bus/message/schedule_fields.h"
 #include "bus/message/value_text.h"
 
 #include <algorithm>
@@ -52,6 +53,7 @@ void appendNumber(std::string& out, std::string_view header, Number number) {
 struct In {
     TemporaryNames& names;
     WallTime now;
+    ScheduleFields& schedule;
 };
 
 struct Out {
@@ -100,13 +102,6 @@ Result<void> readTime(Message& m, std::string_view header, std::string_view valu
     if (!number) return number.error();
     m.deliverAt = WallTime(Milliseconds(static_cast<std::int64_t>(*number)));
     return {};
-}
-
-/// Taken for a property it would be lost without a word.
-Result<void> refuseRepeats(Message&, std::string_view, const In&) {
-    return {ErrorCode::unsupported,
-            "repeated delivery (AMQ_SCHEDULED_PERIOD, _REPEAT, _CRON) is not offered: use "
-            "AMQ_SCHEDULED_DELAY or deliver-at for one delivery"};
 }
 
 const Row kRows[] = {
@@ -175,9 +170,28 @@ const Row kRows[] = {
          return readDelay(m, "x-delay", value, in.now);
      },
      nullptr},
-    {"AMQ_SCHEDULED_PERIOD", refuseRepeats, nullptr},
-    {"AMQ_SCHEDULED_REPEAT", refuseRepeats, nullptr},
-    {"AMQ_SCHEDULED_CRON", refuseRepeats, nullptr},
+    {"AMQ_SCHEDULED_PERIOD",
+     [](Message&, std::string_view value, const In& in) -> Result<void> {
+         auto number = toSigned("AMQ_SCHEDULED_PERIOD", value, 0, kPeriodMax);
+         if (!number) return number.error();
+         in.schedule.period = Milliseconds(*number);
+         return {};
+     },
+     nullptr},
+    {"AMQ_SCHEDULED_REPEAT",
+     [](Message&, std::string_view value, const In& in) -> Result<void> {
+         auto number = toSigned("AMQ_SCHEDULED_REPEAT", value, kRepeatForever, kRepeatsMax);
+         if (!number) return number.error();
+         in.schedule.repeats = *number;
+         return {};
+     },
+     nullptr},
+    {"AMQ_SCHEDULED_CRON",
+     [](Message&, std::string_view value, const In& in) { return keep(in.schedule.cron, value); },
+     nullptr},
+    {"busbar-cron-zone",
+     [](Message&, std::string_view value, const In& in) { return keep(in.schedule.zone, value); },
+     nullptr},
     {"correlation-id",
      [](Message& m, std::string_view value, const In&) { return keep(m.correlationId, value); },
      [](const Message& m, std::string_view h, const Out& out) { out.text(h, m.correlationId); }},
@@ -432,7 +446,8 @@ Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, 
     }
     auto message = std::make_shared<Message>();
     message->persistent = false;
-    const In in{names, now};
+    ScheduleFields schedule;
+    const In in{names, now, schedule};
     for (std::size_t i = 0; i < frame.headers.size(); ++i) {
         const auto [header, value] = frame.headers[i];
         if (value.size() > kTextMax || header.size() > kTextMax) {
@@ -448,6 +463,7 @@ Result<std::shared_ptr<Message>> toMessage(Frame& frame, TemporaryNames& names, 
             if (auto read = row->read(*message, value, in); !read) return read.error();
         }
     }
+    schedule.apply(*message, now);
     if (const auto* types = frame.find("busbar-types")) {
         if (auto applied = applyTypes(*types, message->properties); !applied)
             return {applied.error().code, "header 'busbar-types': " + applied.error().text};

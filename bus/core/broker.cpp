@@ -88,8 +88,9 @@ constexpr bool kNeedsNoRight =
     std::is_same_v<C, OpenSession> || std::is_same_v<C, CloseSession> ||
     std::is_same_v<C, Unsubscribe> || std::is_same_v<C, AddCredit> || std::is_same_v<C, Settle> ||
     std::is_same_v<C, ExtendLease> || std::is_same_v<C, ListPrepared> ||
-    std::is_same_v<C, DeleteTemporary> || std::is_same_v<C, ForgetProducer> ||
-    std::is_same_v<C, ResumeLink> || std::is_same_v<C, ForgetSends>;
+    std::is_same_v<C, ListSchedules> || std::is_same_v<C, DeleteTemporary> ||
+    std::is_same_v<C, ForgetProducer> || std::is_same_v<C, ResumeLink> ||
+    std::is_same_v<C, ForgetSends>;
 
 template <class C>
 void Broker::Impl::applyOne(C& c) {
@@ -193,6 +194,7 @@ void Broker::Impl::happen(Draft& draft) {
         if (Queue* q = queue(row.queue); q && q->rowVersion == row.version) q->rowStored = true;
     }
     if (!draft.linked.link.empty()) sendArrived(std::exchange(draft.linked, {}), true);
+    if (!draft.schedules.empty()) schedulesHappen(draft);
     if (draft.job) {
         ++draft.job->done;
         --draft.job->outstanding;
@@ -269,6 +271,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         if (ServiceCall* call = calls_.find(id)) calls_.setReply(*call, nullptr, WallTime{});
     }
     for (const std::string& name : draft.services) calls_.forgetService(name);
+    if (!draft.schedules.empty()) schedulesUndone(draft, error);
     if (Session* s = session(draft.subscriber)) {
         const auto consumer = s->consumers.find(draft.subscribed);
         if (consumer != s->consumers.end()) removeConsumer(*s, *consumer->second, Tried::all);

@@ -18,6 +18,8 @@
 
 namespace busbar {
 
+class ZoneSource;
+
 /// What one step of the broker wants done. The driver appends `units` to the store in their order,
 /// and hands each effect to its session. Effects that must not be seen before a unit is durable are
 /// not in here yet: the broker keeps them until it is told by progress().
@@ -64,6 +66,12 @@ struct BrokerOptions {
     std::uint64_t groupsMax = 100'000;              ///< of a queue: idle ones beyond are forgotten
     std::uint64_t preparedMax = 1'000;              ///< branches that wait for their coordinator
     std::uint64_t preparedBytesMax = 256ull << 20;  ///< of their messages together
+    std::uint64_t schedulesMax = 100'000;           ///< recurring ones
+    std::uint64_t userSchedulesMax = 10'000;        ///< of one user
+    Milliseconds schedulePeriodMin{100};
+    /// Where the time zones of schedules come from; null: UTC alone. Asked when a schedule is made
+    /// and at the start; that may read a small file.
+    std::shared_ptr<ZoneSource> zones;
     AbandonedLimits abandoned;
     std::vector<PermissionRule> permissions = defaultPermissions();
     /// Options of queues by name patterns (wildcards as in topics), the first that matches; for

@@ -141,6 +141,24 @@ std::optional<Error> Broker::Impl::refusal(Session& s, const Reschedule& c) {
     return lacksAt(s, Right::manage, c.queue);
 }
 
+std::optional<Error> Broker::Impl::refusal(Session& s, const ChangeSchedule& c) {
+    const Schedule* found = schedule(c.id);
+    if (!found || mayChange(s, *found)) return std::nullopt;
+    const Destination& to = found->record.destination;
+    return forbidden(s, Right::manage, to.isTopic(), to.name);
+}
+
+/// Without ids it means the user's own.
+std::optional<Error> Broker::Impl::refusal(Session& s, const CancelSchedules& c) {
+    for (const StoredId id : c.ids) {
+        const Schedule* found = schedule(id);
+        if (!found || mayChange(s, *found)) continue;
+        const Destination& to = found->record.destination;
+        return forbidden(s, Right::manage, to.isTopic(), to.name);
+    }
+    return std::nullopt;
+}
+
 std::optional<Error> Broker::Impl::refusal(Session& s, const PauseGroup& c) {
     return lacksAt(s, Right::manage, c.queue);
 }

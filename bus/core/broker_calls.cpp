@@ -38,6 +38,8 @@ void Broker::Impl::on(Call& c) {
     if (!calls_.isService(c.service))
         return refuse({ErrorCode::notFound, "no service '" + c.service + "'"});
     Message& message = *c.message;
+    if (message.recurrence)
+        return refuse({ErrorCode::unsupported, "a request cannot be sent again and again"});
     const ServiceCall::Waiter waiter{s->id, c.request, after(now_.steady, c.timeout), false};
     ServiceCall call;
     call.service = c.service;

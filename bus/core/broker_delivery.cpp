@@ -9,6 +9,7 @@ namespace busbar {
 
 /// A message that was on its way to the disk has arrived there: it may be seen.
 void Broker::Impl::activate(Queue& q, EntryPlace place) {
+    if (&q == templates_) return;  // rests when its schedule does
     const QueueEntry& entry = q.messages.at(place);
     if (memory_ > options_.memoryMax / 4 * 3) fresh_.push_back({q.id, place});
     noteExpiration(q, place);
@@ -59,6 +60,7 @@ void Broker::Impl::becomeReady(Queue& q, EntryPlace place) {
 
 /// Back to its place, now or after a delay.
 void Broker::Impl::makeReady(Queue& q, EntryPlace place, Milliseconds delay) {
+    if (&q == templates_) return;  // rests when its schedule does
     noteExpiration(q, place);
     QueueEntry& entry = q.messages.at(place);
     if (entry.unreadable) {

@@ -12,6 +12,7 @@
 #include "bus/core/producer_memory.h"
 #include "bus/core/queue.h"
 #include "bus/core/rows.h"
+#include "bus/core/schedules.h"
 #include "bus/core/timers.h"
 #include "bus/core/topic_tree.h"
 
@@ -114,6 +115,13 @@ struct Draft {
     /// The branch of which this is the first phase, or the second.
     std::optional<BranchId> prepares, decides;
     Job* job = nullptr;  ///< that counts it
+    /// What it does to recurring schedules.
+    struct ScheduleStep {
+        enum class Kind : unsigned char { made, fired, over, changed, cancelled } kind;
+        StoredId id;
+        ScheduleRecord becomes{};  ///< fired, changed
+    };
+    std::vector<ScheduleStep> schedules;
 };
 
 /// Its subscriptions end with the connection that made it: they need no tree.
@@ -184,6 +192,9 @@ class Broker::Impl final : public RecoveryListener {
     void on(Purge& c);
     void on(MoveMessages& c);
     void on(Reschedule& c);
+    void on(ListSchedules& c);
+    void on(ChangeSchedule& c);
+    void on(CancelSchedules& c);
     void on(PauseGroup& c);
     void on(GroupState& c);
     void on(TakePicture& c);
@@ -205,6 +216,8 @@ class Broker::Impl final : public RecoveryListener {
     std::optional<Error> refusal(Session& s, const Purge& c);
     std::optional<Error> refusal(Session& s, const MoveMessages& c);
     std::optional<Error> refusal(Session& s, const Reschedule& c);
+    std::optional<Error> refusal(Session& s, const ChangeSchedule& c);
+    std::optional<Error> refusal(Session& s, const CancelSchedules& c);
     std::optional<Error> refusal(Session& s, const PauseGroup& c);
     std::optional<Error> refusal(Session& s, const MakeTemporary& c);
     std::optional<Error> refusal(Session& s, const DefineService& c);
@@ -486,6 +499,37 @@ class Broker::Impl final : public RecoveryListener {
     bool moveOne(Job& job, Queue& queue, EntryPlace place);
     void endJob(Job& job);
 
+    // Recurring schedules (broker_schedules.cpp).
+    Result<Plan> planOf(const Recurrence& rule);
+    std::optional<Error> mayMakeSchedule(const Message& message, const Session& session,
+                                         std::uint64_t before);
+    std::optional<Error> mayMakeSchedules(const std::vector<std::shared_ptr<Message>>& sends,
+                                          const Session& session);
+    void makeSchedule(const std::shared_ptr<Message>& message, const Session& sender, Draft& draft);
+    Schedule* schedule(StoredId id);
+    bool mayChange(Session& session, const Schedule& schedule);
+    bool wanted(const ScheduleTimer& timer) const;
+    void wakeAt(Schedule& schedule, WallTime time);
+    void rest(Schedule& schedule);
+    void runSchedules();
+    bool schedulesMayRun() const;
+    void fireSchedule(Schedule& schedule);
+    void sendScheduled(Schedule& schedule, const Message& original);
+    void postpone(Schedule& schedule, const Error& why);
+    void templateUnreadable(StoredId id, const Error& error);
+    void pauseSchedule(Schedule& schedule, std::string why);
+    void changeSchedule(Schedule& schedule, ScheduleRecord becomes, Draft draft);
+    void cancelSchedule(Schedule& schedule, Draft& draft);
+    void dropSchedule(Schedule& schedule);
+    void schedulesHappen(Draft& draft);
+    void schedulesUndone(Draft& draft, const Error& error);
+    void recoverSchedule(std::string_view key, std::string_view value);
+    void recoverTemplate(StoredId id, EntryPlace place);
+    void startSchedules();
+    void clockSetBack();
+    SchedulePicture pictureOf(const Schedule& schedule) const;
+    void checkSchedules() const;
+
     // Who waits for whom (broker_watch.cpp).
     struct Waits;
     void noteRequest(Session& session, const Message& message, const Draft& draft);
@@ -547,6 +591,11 @@ class Broker::Impl final : public RecoveryListener {
     Timers<SteadyTime, SteadyTimer> steadyTimers_;
     std::optional<Error> storeFailed_;
     std::list<std::unique_ptr<Job>> jobs_;
+    std::map<StoredId, Schedule> schedules_;
+    std::unordered_map<std::string, std::uint64_t> schedulesOf_;  ///< by owner; how many
+    Queue* templates_ = nullptr;  ///< the queue of kind schedules, where there is one
+    Timers<WallTime, ScheduleTimer> scheduleTimers_;
+    Now clockSeen_;  ///< when it was last looked whether the time of day was set
 
     // What is being fetched, and what is to be done with it then.
     struct Waiting {

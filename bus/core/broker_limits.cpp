@@ -96,7 +96,7 @@ Broker::Impl::Room Broker::Impl::room(Queue& q, std::uint64_t bytes, Error& why,
 
 /// Whether the message's queue takes it. Topics always do: each subscription has its own limits.
 Broker::Impl::Room Broker::Impl::makeRoom(const Message& message, Queue*& full, Error& why) {
-    if (message.destination.isTopic()) return Room::yes;
+    if (message.destination.isTopic() || message.recurrence) return Room::yes;
     full = queueNamed(message.destination.name);
     if (!full) return Room::yes;
     // Who came first goes first, also among those that wait.
@@ -115,7 +115,8 @@ Broker::Impl::Room Broker::Impl::roomForAll(const std::vector<std::shared_ptr<Me
             why = allowed.error();
             return Room::no;
         }
-        full = message->destination.isTopic() ? nullptr : queueNamed(message->destination.name);
+        const bool toQueue = !message->destination.isTopic() && !message->recurrence;
+        full = toQueue ? queueNamed(message->destination.name) : nullptr;
         if (!full || full->options.whenFull == WhenFull::dropOldest) continue;
         Load& before = loads[full->id];
         const Room answer = room(*full, sizeInQueue(*message), why, before);

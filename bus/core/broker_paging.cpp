@@ -148,6 +148,7 @@ void Broker::Impl::unreadable(Queue& q, EntryPlace place, const Error& error) {
     if (!waitsHere && !waitsForAction(q, place)) return;
     entry.due = WallTime::max();
     q.messages.setState(place, EntryState::delayed);
+    if (&q == templates_) templateUnreadable(entry.id, error);
 }
 
 void Broker::Impl::loaded(std::vector<StoredMessage> messages, Now now, Step& step) {

@@ -18,6 +18,8 @@ std::string_view kindName(QueueKind kind) {
             return "temp-queue";
         case QueueKind::subscription:
             return "subscription";
+        case QueueKind::schedules:
+            return "schedules";
     }
     return "queue";
 }
@@ -78,6 +80,7 @@ void Broker::Impl::updateRates() {
 Picture Broker::Impl::picture(Now now) const {
     Picture out;
     for (const auto& [id, q] : queues_) {
+        if (q->kind == QueueKind::schedules) continue;
         QueuePicture p;
         p.name = q->name;
         p.kind = kindName(q->kind);
@@ -141,6 +144,7 @@ Picture Broker::Impl::picture(Now now) const {
                                 stats.lateReplies, stats.duplicateReplies});
     }
     out.branches = branchPictures(nullptr);
+    out.scheduleCount = schedules_.size();
     out.messagesIn = messagesIn_;
     out.deliveries = deliveries_;
     out.duplicates = duplicates_;
@@ -192,6 +196,7 @@ void Broker::Impl::checkInvariants() const {
     });
     BUSBAR_CHECK(inHands == held, "held messages and deliveries do not agree");
     checkBranches();
+    checkSchedules();
 }
 
 void Broker::Impl::checkConsumers(Queue& q) const {

@@ -44,6 +44,10 @@ std::optional<Error> Broker::Impl::mayPrepare(const PrepareTransaction& c, const
     }
     std::size_t row = 0;
     for (const auto& message : c.sends) {
+        if (message->recurrence) {
+            return Error{ErrorCode::unsupported,
+                         "a recurring schedule cannot be part of two phases: commit in one"};
+        }
         // A reply is matched to its call when it comes in: too early, before the commit.
         if (message->correlationId.starts_with(kCallPrefix) &&
             !calls_.serviceOfReplyQueue(message->destination.name).empty()) {

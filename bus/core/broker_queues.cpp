@@ -41,9 +41,11 @@ Queue& Broker::Impl::makeQueue(QueueKind kind, std::string name) {
         made->options = QueueOptions{};
         made->options.deliveriesMax = 0;
     }
+    if (kind == QueueKind::schedules) made->options = QueueOptions{};
     made->rates.at = now_.steady;
     made->name = std::move(name);
-    if (kind != QueueKind::subscription) queueNames_[made->name] = made->id;
+    if (kind == QueueKind::queue || kind == QueueKind::temporary)
+        queueNames_[made->name] = made->id;
     return *queues_.emplace(made->id, std::move(made)).first->second;
 }
 

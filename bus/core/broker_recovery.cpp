@@ -35,10 +35,13 @@ void Broker::Impl::onRow(Table table, std::string_view key, std::string_view val
             auto definition = rows::readDefinition(table, key, value);
             BUSBAR_CHECK(definition, "a stored queue definition makes no sense");
             nextQueueId_ = definition->id.value;
+            const bool templates = definition->name == rows::kTemplates;
             Queue& q =
                 definition->subscription
                     ? makeSubscription(std::move(*definition->subscription), definition->name, true)
-                    : makeQueue(QueueKind::queue, definition->name);
+                    : makeQueue(templates ? QueueKind::schedules : QueueKind::queue,
+                                definition->name);
+            if (templates) templates_ = &q;
             q.options = definition->options;
             q.rowSent = q.rowStored = true;
             maxQueueId_ = std::max(maxQueueId_, q.id.value);
@@ -65,6 +68,8 @@ void Broker::Impl::onRow(Table table, std::string_view key, std::string_view val
             return;
         case Table::prepared:
             return recoverBranch(key, value);
+        case Table::schedules:
+            return recoverSchedule(key, value);
         case Table::users:
             return;
     }
@@ -89,6 +94,7 @@ void Broker::Impl::onMessage(const MessageSummary& message, std::span<const Entr
         entry.deliveryCount = known.deliveryCount;
         entry.expiration = message.expiration;
         entry.due = known.deliverAt != WallTime{} ? known.deliverAt : message.deliverAt;
+        if (&q == templates_) entry.due = WallTime::max();  // no timer: schedules have their own
         entry.state = entry.due != WallTime{} ? EntryState::delayed : EntryState::ready;
         entry.stored = true;
         q.bytes += entry.bytes;
@@ -97,7 +103,10 @@ void Broker::Impl::onMessage(const MessageSummary& message, std::span<const Entr
         q.stats.idsIn += id.value;
         const WallTime due = entry.due;
         const EntryPlace place = q.messages.append(message.priority, std::move(entry));
-        if (due != WallTime{}) entryTimers_.add(due, {EntryTimer::Kind::deliver, q.id, place, id});
+        if (&q == templates_)
+            recoverTemplate(id, place);
+        else if (due != WallTime{})
+            entryTimers_.add(due, {EntryTimer::Kind::deliver, q.id, place, id});
         noteExpiration(q, place);
         q.messages.packCold();
     }
@@ -125,6 +134,7 @@ void Broker::Impl::start(Now now, Step& step) {
         lazilyApart(PutRow{Table::instance, std::string(rows::kInstanceName), options_.instance});
     }
     reserveIds();
+    startSchedules();
     for (auto& [id, q] : queues_) {
         if (q->subscription) q->subscription->unusedSince = now.steady;
         q->rates.at = now.steady;

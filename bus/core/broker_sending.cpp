@@ -131,6 +131,7 @@ const std::vector<QueueId>& Broker::Impl::subscriptionsTo(const Destination& top
 void Broker::Impl::route(const std::shared_ptr<Message>& message, const Session* sender,
                          Draft& draft) {
     ++messagesIn_;
+    if (message->recurrence) return makeSchedule(message, *sender, draft);
     if (!message->destination.isTopic()) {
         if (message->destination.kind == DestinationKind::queue && answerCall(message, draft))
             return;
@@ -228,6 +229,10 @@ void Broker::Impl::on(Send& c) {
     if (answerRepeated(c, *s, key)) return;  // whatever the limits say now
     if (auto allowed = checkSend(*c.message); !allowed)
         return complete(c.session, c.request, allowed.error());
+    if (c.message->recurrence) {
+        if (auto error = mayMakeSchedule(*c.message, *s, 0))
+            return complete(c.session, c.request, std::move(error));
+    }
     Queue* full = nullptr;
     Error why;
     switch (makeRoom(*c.message, full, why)) {
@@ -301,6 +306,7 @@ void Broker::Impl::on(CommitTransaction& c) {
                           "delivery " + std::to_string(id.value) + " is no longer held here"});
         }
     }
+    if (const auto error = mayMakeSchedules(c.sends, *s)) return abort(*error);
     Queue* wanted = nullptr;
     Error shortOf;
     switch (roomForAll(c.sends, wanted, shortOf)) {
@@ -325,7 +331,7 @@ void Broker::Impl::on(CommitTransaction& c) {
         Queue* full = nullptr;
         Error why;
         const Queue* target = queueNamed(message->destination.name);
-        if (target && target->options.whenFull == WhenFull::dropOldest)
+        if (target && !message->recurrence && target->options.whenFull == WhenFull::dropOldest)
             makeRoom(*message, full, why);
         ++s->sent;
         stamp(*message, s);

@@ -82,6 +82,7 @@ void Broker::Impl::runTimers() {
         fire(*timer);
     }
     while (auto timer = steadyTimers_.take(now_.steady)) fire(*timer);
+    runSchedules();
 }
 
 void Broker::Impl::tick(Now now, Step& step) {
@@ -125,7 +126,9 @@ std::optional<SteadyTime> Broker::Impl::nextTick(Now now) const {
     if (more_) return now.steady;
     std::optional<SteadyTime> next = steadyTimers_.next();
     const auto consider = [&](SteadyTime at) { next = next ? std::min(*next, at) : at; };
-    const auto wall = actions_.size() < kActionsMax ? entryTimers_.next() : std::nullopt;
+    auto wall = actions_.size() < kActionsMax ? entryTimers_.next() : std::nullopt;
+    const auto scheduled = schedulesMayRun() ? scheduleTimers_.next() : std::nullopt;
+    if (scheduled) wall = wall ? std::min(*wall, *scheduled) : *scheduled;
     if (wall) {
         // The time of day may be set: look again within a second, whatever the difference says.
         const WallTime soon = now.wall + Milliseconds(1000);

@@ -84,8 +84,8 @@ void Broker::Impl::waitsNoMore(SessionId id, const std::string& service) {
 
 /// A request that the session sends itself is waited for as long as nobody has settled it.
 void Broker::Impl::noteRequest(Session& s, const Message& message, const Draft& draft) {
-    if (!message.replyTo || draft.added.empty() || message.destination.isTopic() ||
-        !message.destination.name.ends_with(kRequestSuffix))
+    if (!message.replyTo || message.recurrence || draft.added.empty() ||
+        message.destination.isTopic() || !message.destination.name.ends_with(kRequestSuffix))
         return;
     const Draft::Added& added = draft.added.back();
     s.asked.push_back({added.queue, queue(added.queue)->messages.at(added.place).id});

@@ -46,6 +46,10 @@ struct CloseSession {
 /// A queue that is full by its own limits refuses, drops its oldest, or blocks (WhenFull). Blocked:
 /// the command waits in the core for room, in its order, and is answered then; the session is told
 /// by ProducerBlocked and should read no more from its client until it is told otherwise.
+///
+/// A message with a recurrence makes a schedule instead: durable whatever its delivery mode, until
+/// it is over or cancelled. Each time a copy is sent: with an id and time of its own, the sender's
+/// name, the property scheduledJobId (scheduleName()), a time to live from then on; routed then.
 struct Send {
     SessionId session;
     RequestId request;
@@ -358,6 +362,39 @@ struct Reschedule {
     WallTime deliverAt{};
 };
 
+/// The recurring schedules of this user, and those on whose destination he has the right to manage.
+/// Answered by Pictured, whose picture has nothing but schedules.
+struct ListSchedules {
+    SessionId session;
+    RequestId request;
+    StoredId only{};   ///< not 0: this one alone
+    StoredId after{};  ///< those with higher numbers
+    std::uint32_t max = 1'000;
+};
+
+/// Changes a recurring schedule: its owner may, and who may manage its destination. Durable. What
+/// was sent already counts no more where `rule` is set: it begins anew. A schedule that is resumed
+/// goes on from now; what it missed is not sent. notFound: there is none (any more).
+struct ChangeSchedule {
+    SessionId session;
+    RequestId request;
+    StoredId id;
+    std::optional<bool> paused{};
+    std::optional<Recurrence> rule{};
+};
+
+/// Ends recurring schedules; the same rights. What they have sent stays. With ids: those, and
+/// notFound where none of them is there; without: all of this user whose next time is within
+/// [from, to]. Completed.count: how many. Where one of many is being sent just then, it ends right
+/// behind that, and the answer does not wait for it.
+struct CancelSchedules {
+    SessionId session;
+    RequestId request;
+    std::vector<StoredId> ids{};
+    WallTime from = WallTime::min();
+    WallTime to = WallTime::max();
+};
+
 /// Stops or resumes the hand-out of one group's messages; others go on. Not durable.
 struct PauseGroup {
     SessionId session;
@@ -431,8 +468,8 @@ using Command =
     std::variant<OpenSession, CloseSession, Send, Subscribe, Unsubscribe, DeleteSubscription,
                  AddCredit, Settle, CommitTransaction, PrepareTransaction, DecidePrepared,
                  ForgetPrepared, ListPrepared, Receive, ExtendLease, Browse, DefineQueue,
-                 DeleteQueue, Purge, MoveMessages, Reschedule, PauseGroup, GroupState,
-                 MakeTemporary, DeleteTemporary, ForgetProducer, ResumeLink, ForgetSends,
-                 DefineService, Call, TakePicture>;
+                 DeleteQueue, Purge, MoveMessages, Reschedule, ListSchedules, ChangeSchedule,
+                 CancelSchedules, PauseGroup, GroupState, MakeTemporary, DeleteTemporary,
+                 ForgetProducer, ResumeLink, ForgetSends, DefineService, Call, TakePicture>;
 
 }  // namespace busbar

@@ -75,18 +75,38 @@ struct BranchPicture {
     WallTime decidedAt{};
 };
 
+/// A recurring schedule.
+struct SchedulePicture {
+    StoredId id;
+    std::string name;  ///< what its copies have as scheduledJobId
+    Destination destination;
+    std::string owner;
+    Recurrence rule;
+    std::string state;  ///< "active", "paused", "waiting": it could not be sent, or not be reckoned
+    std::string trouble;  ///< why it waits, or why the bus paused it
+    WallTime created{};
+    WallTime next{};         ///< zero: none is known
+    WallTime last{};         ///< zero: none was sent
+    std::uint64_t sent = 0;  ///< copies
+    std::int64_t left = 0;   ///< after the next one, before the expression counts again; -1: no end
+    std::uint64_t bytes = 0;
+};
+
 struct Picture {
     std::vector<QueuePicture> queues;  ///< sorted by name
     std::vector<SessionPicture> sessions;
     std::vector<ServicePicture> services;
-    std::vector<BranchPicture> branches;  ///< sorted by id
-    std::uint64_t messagesIn = 0;         ///< sends taken (after dedup)
-    std::uint64_t deliveries = 0;         ///< hand-outs
-    std::uint64_t duplicates = 0;         ///< sends answered from the dedup memory
-    std::uint64_t unroutable = 0;         ///< topic messages that no subscription wanted
-    std::uint64_t unauthorized = 0;       ///< commands that were refused for want of a right
-    std::uint64_t unitsPending = 0;       ///< units of work that are not durable yet
-    std::uint64_t memory = 0;             ///< bytes of messages in memory
+    std::vector<BranchPicture> branches;       ///< sorted by id
+    std::vector<SchedulePicture> schedules{};  ///< only of ListSchedules; sorted by id
+    bool moreSchedules = false;                ///< there are some beyond the last one
+    std::uint64_t scheduleCount = 0;
+    std::uint64_t messagesIn = 0;    ///< sends taken (after dedup)
+    std::uint64_t deliveries = 0;    ///< hand-outs
+    std::uint64_t duplicates = 0;    ///< sends answered from the dedup memory
+    std::uint64_t unroutable = 0;    ///< topic messages that no subscription wanted
+    std::uint64_t unauthorized = 0;  ///< commands that were refused for want of a right
+    std::uint64_t unitsPending = 0;  ///< units of work that are not durable yet
+    std::uint64_t memory = 0;        ///< bytes of messages in memory
     std::uint64_t memoryMax = 0;
     std::vector<std::string> notices;  ///< the latest, newest last, each with its time
 };

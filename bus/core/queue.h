@@ -37,7 +37,9 @@ struct Rates {
     double weight = 0;  ///< how much of a minute was seen: the rates are of that part
 };
 
-enum class QueueKind : unsigned char { queue, temporary, subscription };
+/// schedules: the one that holds the templates of recurring schedules. It has no name that anybody
+/// could use, and hands nothing out.
+enum class QueueKind : unsigned char { queue, temporary, subscription, schedules };
 
 /// What we count. Always: in + prepared sends == out + expired + dead + purged + moved + evicted +
 /// messages.size(), and the same with the sums of their ids. Dropped ones never came in.

@@ -50,6 +50,19 @@ std::string idKey(QueueId id) {
     return key;
 }
 
+std::string idKey(StoredId id) {
+    std::string key;
+    putFixed(key, id.value);
+    return key;
+}
+
+std::optional<std::uint64_t> readIdKey(std::string_view key) {
+    WireReader in(key);
+    const auto id = in.fixed<std::uint64_t>();
+    if (!in.ok() || in.remaining() != 0 || id == 0) return std::nullopt;
+    return id;
+}
+
 Operation definition(const Queue& queue) {
     std::string value;
     putFixed(value, kVersion);

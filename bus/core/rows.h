@@ -27,6 +27,8 @@ struct Definition {
 std::optional<Definition> readDefinition(Table table, std::string_view key, std::string_view value);
 
 std::string idKey(QueueId id);
+std::string idKey(StoredId id);
+std::optional<std::uint64_t> readIdKey(std::string_view key);
 
 /// Of what is kept with one message on one queue.
 std::string entryKey(QueueId queue, StoredId message);
@@ -45,6 +47,8 @@ std::string branchKey(const BranchId& id);
 std::string branch(const PreparedBranch& branch);
 std::optional<PreparedBranch> readBranch(std::string_view key, std::string_view value);
 
+/// The name of the queue of templates: none that anybody could use.
+inline constexpr std::string_view kTemplates = "\x01schedules";
 inline constexpr std::string_view kInstanceName = "name";       ///< what message ids start with
 inline constexpr std::string_view kIdsReserved = "ids";         ///< no id from here on was given
 inline constexpr std::string_view kGroupPrefix = "group:";      ///< queue id, name -> its state

@@ -4,6 +4,7 @@
 #include "bus/base/buffer.h"
 #include "bus/base/clock.h"
 #include "bus/message/destination.h"
+#include "bus/message/recurrence.h"
 #include "bus/message/value.h"
 
 #include <memory>
@@ -54,6 +55,9 @@ struct Message {
     Buffer body;         ///< empty where `large` is set
     LargeBodyPtr large;  ///< the body, where it is too large for memory
     Properties properties;
+    /// Where set, this is not sent but the template of a schedule: copies of it are. Not part of
+    /// the message's encoding.
+    RecurrencePtr recurrence;
 };
 
 /// A message that is shared: read-only.

@@ -47,6 +47,7 @@ enum class Table : unsigned char {
     failures,       ///< queue and message -> what went wrong with its deliveries so far
     producers,      ///< producer id -> last sequence number and its outcome
     prepared,       ///< XA transaction id -> what a prepared branch holds
+    schedules,      ///< template's id -> a recurring schedule, and how far it has come
 };
 
 /// Sets the row `key` of a table. Keys up to 64 KiB, values up to 16 MiB.

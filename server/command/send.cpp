@@ -76,6 +76,17 @@ Result<BusClient::Headers> headersOf(const Invocation& invocation) {
         headers.emplace_back("X-Expires-Ms",
                              std::to_string(invocation.duration("ttl", {}).count()));
     }
+    for (const auto& [option, header] :
+         {std::pair{"cron", "X-Cron"}, std::pair{"zone", "X-Cron-Zone"}}) {
+        if (invocation.has(option)) headers.emplace_back(header, invocation.text(option));
+    }
+    if (invocation.has("every")) {
+        headers.emplace_back("X-Period-Ms",
+                             std::to_string(invocation.duration("every", {}).count()));
+    }
+    if (invocation.has("times")) {
+        headers.emplace_back("X-Repeat", std::to_string(invocation.number("times", 1) - 1));
+    }
     if (invocation.has("transient")) headers.emplace_back("X-Persistent", "false");
     for (const auto& property : invocation.all("property")) {
         const auto equals = property.find('=');
@@ -121,6 +132,8 @@ class Sender {
     std::uint64_t repeated() const { return repeated_; }
     const std::optional<Error>& error() const { return error_; }
     const std::string& lastId() const { return lastId_; }
+    /// The number of the schedule that was made; 0: none was.
+    std::uint64_t schedule() const { return schedule_; }
 
   private:
     void work(Progress& progress, bool first) {
@@ -148,7 +161,9 @@ class Sender {
             ++sent_;
             if (reply->status == 200) ++repeated_;
             if (number + 1 != count_) return;
-            if (const auto json = JsonView::parse(reply->body)) lastId_ = (*json)["id"].text();
+            const auto json = JsonView::parse(reply->body);
+            if (json) lastId_ = (*json)["id"].text();
+            if (json) schedule_ = static_cast<std::uint64_t>((*json)["schedule"].number());
             return;
         }
         stop_ = true;
@@ -166,7 +181,8 @@ class Sender {
     std::atomic<bool> stop_ = false;
     std::mutex mutex_;  // guards error_
     std::optional<Error> error_;
-    std::string lastId_;  // written by the one thread that sends the last message
+    std::uint64_t schedule_ = 0;
+    std::string lastId_;  // both written by the one thread that sends the last message
 };
 
 void report(const Sender& sender, const Invocation& invocation, Surroundings& surroundings,
@@ -175,8 +191,13 @@ void report(const Sender& sender, const Invocation& invocation, Surroundings& su
     if (invocation.json()) {
         http::JsonWriter json;
         json.beginObject().key("sent").number(count).key("repeated").number(sender.repeated());
-        json.key("lastId").string(sender.lastId()).key("seconds").real(time.count()).endObject();
+        json.key("lastId").string(sender.lastId());
+        if (sender.schedule() > 0) json.key("schedule").number(sender.schedule());
+        json.key("seconds").real(time.count()).endObject();
         surroundings.out << json.take() << "\n";
+    } else if (count == 1 && sender.schedule() > 0) {
+        surroundings.out << "schedule " << sender.schedule()
+                         << (sender.repeated() > 0 ? " was made before\n" : " is made\n");
     } else if (count == 1) {
         surroundings.out << (sender.repeated() > 0 ? "was sent before as " : "sent ")
                          << sender.lastId() << "\n";
@@ -248,6 +269,7 @@ Command sendCommand() {
         "busbar send orders --file order.json --property region=eu --priority 9 --ttl 5m\n"
         "echo hello | busbar send prices - --topic\n"
         "busbar send load 'x' --count 100000\n"
+        "busbar send reports 'make it' --cron '30 2 * * *' --zone Europe/Berlin\n"
         "busbar send orders 'order 17' --idempotency-key order-17";
     command.argumentsMin = 1;
     command.argumentsMax = 2;
@@ -260,6 +282,13 @@ Command sendCommand() {
         {"priority", "0..9", "urgent ones first (4)", Kind::number, 0, 9},
         {"ttl", "TIME", "expires after this long: 30, 250ms, 5m", Kind::duration},
         {"delay", "TIME", "delivered after this long", Kind::duration},
+        {"cron", "EXPR", "a copy of it is sent at each of these times: '0 3 * * 1-5', @daily",
+         Kind::text},
+        {"zone", "NAME", "time zone of --cron: Europe/Berlin (UTC)", Kind::text},
+        {"every", "TIME", "a copy is sent this often, the first one after --delay or this",
+         Kind::duration},
+        {"times", "N", "copies of --every in all (no end), or at each time of --cron (1)",
+         Kind::number, 1, 1'000'000'000},
         {"correlation-id", "ID", "JMSCorrelationID", Kind::text},
         {"reply-to", "QUEUE", "where answers go: a queue, or topic://NAME", Kind::text},
         {"content-type", "TYPE", "media type of the body", Kind::text},

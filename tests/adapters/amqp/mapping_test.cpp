@@ -115,6 +115,7 @@ class AmqpMappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refusesPropertiesThatAreNone);
     CPPUNIT_TEST(annotationsAndFooterComeBack);
     CPPUNIT_TEST(delaysAndDedupAndNumbers);
+    CPPUNIT_TEST(readsSchedules);
     CPPUNIT_TEST(addressesKeepTheirKind);
     CPPUNIT_TEST(refusesMalformedMessages);
     CPPUNIT_TEST(symbolicDescriptorsAreFine);
@@ -404,6 +405,28 @@ class AmqpMappingTest : public CppUnit::TestFixture {
                                         encoded([](std::string& o) { putLong(o, 99); })})) +
                      section(0x77, str("x")));
         CPPUNIT_ASSERT(at->deliverAt == WallTime(Milliseconds(99)));
+    }
+
+    void readsSchedules() {
+        const auto with = [](std::initializer_list<std::string> annotations) {
+            return in(section(0x72, map(annotations)) + section(0x77, str("x")));
+        };
+        const auto all = with(
+            {sym("x-opt-delivery-cron"), str("0 * * * *"), sym("x-opt-busbar-cron-zone"),
+             str("Europe/Berlin"), sym("x-opt-delivery-delay"), "\x52\x64",
+             sym("x-opt-delivery-period"), "\x52\x70", sym("x-opt-delivery-repeat"), "\x52\x09"});
+        CPPUNIT_ASSERT(all->message->recurrence);
+        CPPUNIT_ASSERT(
+            (*all->message->recurrence ==
+             Recurrence{"0 * * * *", "Europe/Berlin", Milliseconds(100), Milliseconds(112), 9}));
+        CPPUNIT_ASSERT(all->message->deliverAt == WallTime{});
+        CPPUNIT_ASSERT(all->message->properties.empty());
+        for (const auto& read : {with({sym("x-opt-delivery-cron"), "\x52\x09"}),
+                                 with({sym("x-opt-delivery-repeat"), str("9")}),
+                                 with({sym("x-opt-delivery-period"), "\x54\xff"})}) {
+            CPPUNIT_ASSERT(!read);
+            CPPUNIT_ASSERT(read.error().code == ErrorCode::invalidArgument);
+        }
     }
 
     void addressesKeepTheirKind() {

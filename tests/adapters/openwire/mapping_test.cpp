@@ -76,7 +76,7 @@ class OpenWireMappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(textIsUtf8InTheBus);
     CPPUNIT_TEST(nullTextStaysNull);
     CPPUNIT_TEST(compressedContentIsInflatedWithinLimits);
-    CPPUNIT_TEST(scheduledMessagesHaveADelayOnly);
+    CPPUNIT_TEST(readsSchedules);
     CPPUNIT_TEST(namedPropertiesBecomeHeaders);
     CPPUNIT_TEST(blobMessagesPassTheirUrlOn);
     CPPUNIT_TEST(hostileContentIsRefused);
@@ -235,7 +235,7 @@ class OpenWireMappingTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL("malformed"s, refused(shortBytes));
     }
 
-    void scheduledMessagesHaveADelayOnly() {
+    void readsSchedules() {
         const auto with = [](const std::string& property, Value value) {
             WireMessage wire = wireMessage(WireMessage::kPlain, "");
             wire.marshalledProperties = properties({{property, {std::move(value)}}});
@@ -251,11 +251,27 @@ class OpenWireMappingTest : public CppUnit::TestFixture {
         for (const Value& bad : {Value(std::int64_t{-1}), Value("soon"s), Value(1.5)}) {
             CPPUNIT_ASSERT_EQUAL("invalid-argument"s, refused(with("AMQ_SCHEDULED_DELAY", bad)));
         }
-        CPPUNIT_ASSERT_EQUAL("unsupported"s, refused(with("AMQ_SCHEDULED_CRON", "0 * * * *"s)));
-        CPPUNIT_ASSERT_EQUAL("unsupported"s,
-                             refused(with("AMQ_SCHEDULED_REPEAT", std::int32_t{9})));
-        CPPUNIT_ASSERT_EQUAL("ok"s, refused(with("AMQ_SCHEDULED_REPEAT", std::int32_t{0})));
-        CPPUNIT_ASSERT_EQUAL("ok"s, refused(with("AMQ_SCHEDULED_PERIOD", std::int64_t{9})));
+        WireMessage wire = wireMessage(WireMessage::kPlain, "");
+        wire.marshalledProperties =
+            properties({{"AMQ_SCHEDULED_CRON", {Value("0 * * * *"s)}},
+                        {"busbar_cronZone", {Value("Europe/Berlin"s)}},
+                        {"AMQ_SCHEDULED_DELAY", {Value(std::int64_t{1000})}},
+                        {"AMQ_SCHEDULED_PERIOD", {Value(std::int64_t{2000})}},
+                        {"AMQ_SCHEDULED_REPEAT", {Value(std::int32_t{9})}}});
+        const auto recurring = busMessage(wire);
+        CPPUNIT_ASSERT(recurring->recurrence && recurring->properties.empty());
+        CPPUNIT_ASSERT(
+            (*recurring->recurrence ==
+             Recurrence{"0 * * * *", "Europe/Berlin", Milliseconds(1000), Milliseconds(2000), 9}));
+        CPPUNIT_ASSERT(recurring->deliverAt == WallTime{});
+        CPPUNIT_ASSERT_EQUAL("ok"s, refused(with("AMQ_SCHEDULED_REPEAT", std::int32_t{-1})));
+        CPPUNIT_ASSERT_EQUAL("invalid-argument"s,
+                             refused(with("AMQ_SCHEDULED_REPEAT", std::int32_t{-2})));
+        CPPUNIT_ASSERT_EQUAL("invalid-argument"s,
+                             refused(with("AMQ_SCHEDULED_PERIOD", std::int64_t{-1})));
+        const auto once = busMessage(with("AMQ_SCHEDULED_PERIOD", std::int64_t{9}));
+        CPPUNIT_ASSERT(!once->recurrence && once->deliverAt == kNow + Milliseconds(9));
+        CPPUNIT_ASSERT(!busMessage(with("AMQ_SCHEDULED_CRON", ""s))->recurrence);
     }
 
     void namedPropertiesBecomeHeaders() {

@@ -49,7 +49,7 @@ class MappingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mapsStreamsAndTypesAreTaken);
     CPPUNIT_TEST(wrongBodiesAndTypesAreRefused);
     CPPUNIT_TEST(readsDelaysAndTimesOfDelivery);
-    CPPUNIT_TEST(refusesRepeatedDelivery);
+    CPPUNIT_TEST(readsSchedules);
     CPPUNIT_TEST(groupsCanBeClosed);
     CPPUNIT_TEST(readsListsOfStoredIds);
     CPPUNIT_TEST_SUITE_END();
@@ -252,12 +252,33 @@ class MappingTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(message->properties.empty());
     }
 
-    void refusesRepeatedDelivery() {
-        for (const std::string header :
-             {"AMQ_SCHEDULED_PERIOD:1", "AMQ_SCHEDULED_REPEAT:2", "AMQ_SCHEDULED_CRON:* * * * *"}) {
+    void readsSchedules() {
+        const auto of = [](const std::string& headers) {
+            return *read("SEND\ndestination:/queue/a\n" + headers + "\n\nx\0"s);
+        };
+        const auto repeated =
+            of("AMQ_SCHEDULED_PERIOD:500\nAMQ_SCHEDULED_REPEAT:9\nAMQ_SCHEDULED_DELAY:3000");
+        CPPUNIT_ASSERT(repeated->recurrence && repeated->properties.empty());
+        CPPUNIT_ASSERT(repeated->deliverAt == WallTime{});
+        CPPUNIT_ASSERT((*repeated->recurrence ==
+                        Recurrence{"", "UTC", Milliseconds(3000), Milliseconds(500), 9}));
+        const auto cron = of("AMQ_SCHEDULED_CRON:*/5 * * * *\nbusbar-cron-zone:Europe/Berlin");
+        CPPUNIT_ASSERT((*cron->recurrence == Recurrence{"*/5 * * * *", "Europe/Berlin",
+                                                        Milliseconds(0), Milliseconds(0), 0}));
+        CPPUNIT_ASSERT_EQUAL(
+            kRepeatForever,
+            of("AMQ_SCHEDULED_PERIOD:500\nAMQ_SCHEDULED_REPEAT:-1")->recurrence->repeats);
+        // As with ActiveMQ: a period alone is one delivery.
+        CPPUNIT_ASSERT(!of("AMQ_SCHEDULED_PERIOD:500")->recurrence);
+        CPPUNIT_ASSERT(of("AMQ_SCHEDULED_PERIOD:500")->deliverAt ==
+                       WallTime(Milliseconds(1'000'500)));
+        CPPUNIT_ASSERT(of("AMQ_SCHEDULED_PERIOD:500\nAMQ_SCHEDULED_DELAY:70")->deliverAt ==
+                       WallTime(Milliseconds(1'000'070)));
+        for (const std::string header : {"AMQ_SCHEDULED_PERIOD:-1", "AMQ_SCHEDULED_PERIOD:often",
+                                         "AMQ_SCHEDULED_REPEAT:-2", "AMQ_SCHEDULED_REPEAT:1.5"}) {
             const auto result = read("SEND\ndestination:/queue/a\n" + header + "\n\nx\0"s);
             CPPUNIT_ASSERT_MESSAGE(header, !result);
-            CPPUNIT_ASSERT(result.error().code == ErrorCode::unsupported);
+            CPPUNIT_ASSERT(result.error().code == ErrorCode::invalidArgument);
         }
     }
 

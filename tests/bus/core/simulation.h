@@ -19,6 +19,8 @@
 //   and then the store is empty;
 //   - a consumer gets no more than its credit; a drain is answered once, with what lapsed;
 //   - a temporary destination is its session's alone, and nothing of it comes when it is gone;
+//   - a recurring schedule sends each of its copies once, is there until it is over or cancelled,
+//   and never comes back;
 //   - each command that wants an answer gets one; a collectable call gives one reply, however often
 //   it is asked.
 #pragma once
@@ -228,6 +230,21 @@ class Simulation {
     void branchesAfterCrash(const std::set<std::string>& stored);
     void checkRecoveredBranches();
 
+    // Recurring schedules (simulation_schedules.cpp).
+    struct KnownSchedule {
+        StoredId id;  ///< 0: not answered yet
+        bool confirmed = false, cancelAsked = false, cancelled = false;
+        bool forEver = false;
+        std::uint64_t copiesMax = 0;  ///< where it has an end
+    };
+    void scheduling(Client& client);
+    void makeSchedule(Client& client);
+    KnownSchedule* someSchedule();
+    void changeSchedule(Client& client);
+    void cancelSchedule(Client& client);
+    void schedulesAfterCrash();
+    void cancelAllSchedules();
+
     // What they are told (simulation_effects.cpp).
     void on(Completed& c);
     Client* clientOf(SessionId session);
@@ -266,6 +283,8 @@ class Simulation {
     std::uint64_t lastToken_ = 0;
     std::map<std::uint64_t, Transaction> transactions_;
     std::map<std::uint64_t, Branch> knownBranches_;  ///< that are not over
+    std::map<std::string, KnownSchedule> knownSchedules_;
+    std::uint64_t copiesSent_ = 0;  ///< by the busiest schedule
     std::map<std::pair<SessionId, RequestId>, std::function<void(const Completed&)>> asks_;
     std::map<std::pair<SessionId, RequestId>, std::string> callAsks_;
     std::map<std::string, std::string> answers_;

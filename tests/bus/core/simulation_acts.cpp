@@ -14,7 +14,7 @@ std::string Simulation::queueName() {
 
 void Simulation::act() {
     Client& client = clients_[pick(clients_.size())];
-    switch (pick(37)) {
+    switch (pick(38)) {
         case 0:
         case 1:
         case 2:
@@ -89,6 +89,8 @@ void Simulation::act() {
         case 35:
         case 36:
             return decideBranch(client);
+        case 37:
+            return scheduling(client);
         default:
             return flush();
     }

@@ -21,17 +21,19 @@ void Simulation::run() {
     decideAll();
     finishAll();
     store_.clearCorrupt();
+    cancelAllSchedules();
     crash();
     drain();
     CPPUNIT_ASSERT(confirmed_ > steps_ / 100 && accepted_ > steps_ / 200 &&
-                   callsAnswered_ > steps_ / 1000 && branchesCommitted_ > steps_ / 1000);
+                   callsAnswered_ > steps_ / 1000 && branchesCommitted_ > steps_ / 1000 &&
+                   copiesSent_ > 3);
 }
 
 std::string Simulation::summary() const {
     std::string out;
     for (const std::uint64_t count :
          {made_, confirmed_, accepted_, crashes_, calls_, callsAnswered_, answersMade_,
-          nextRequest_, nextConsumer_, branchesCommitted_})
+          nextRequest_, nextConsumer_, branchesCommitted_, copiesSent_})
         out += " " + std::to_string(count);
     return out;
 }
@@ -102,6 +104,7 @@ void Simulation::restart() {
     define("block", WhenFull::block, 10);
     define("reject", WhenFull::reject, 10);
     define("spill", WhenFull::spill, 10);
+    define("ticks.full", WhenFull::reject, 5);
     // The subscriptions are there before anything is sent to the topic.
     for (const auto& name : kSubscriptions) attachSubscription(clients_[1], name);
     const bool full = store_.full();

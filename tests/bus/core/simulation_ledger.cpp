@@ -12,6 +12,7 @@ namespace busbar::test {
 /// What a stored message is called in the ledger: of a topic's, once for each subscription.
 std::vector<std::string> Simulation::keysOf(const StoreContent::Stored& stored) const {
     const Message& m = *stored.message;
+    if (m.correlationId.starts_with("k")) return {};  // of a schedule: simulation_schedules.cpp
     if (m.destination.name.ends_with("copies") || !m.persistent) return {};
     if (m.destination.isTemporary()) return {};  // was spilled, and ends with its session
     if (!m.correlationId.starts_with("t")) return {m.correlationId};
@@ -57,6 +58,7 @@ void Simulation::afterCrash() {
     }
     transactions_.clear();
     branchesAfterCrash(stored);
+    schedulesAfterCrash();
     for (auto& [tag, sent] : sent_) {
         if (sent.fate == Fate::confirmed && sent.persistent && !sent.losable) {
             CPPUNIT_ASSERT_MESSAGE("confirmed and lost: " + tag, stored.contains(tag));

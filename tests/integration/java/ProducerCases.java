@@ -19,6 +19,9 @@ final class ProducerCases {
         c.add("priorities", this::priorities);
         c.add("timeToLive", this::timeToLive);
         c.add("delay", this::delay);
+        c.add("repeats", this::repeats);
+        c.add("periodAlone", this::periodAlone);
+        c.add("badCron", this::badCron);
         c.add("compositeSend", this::compositeSend);
         c.add("asyncSend", () -> many("?jms.useAsyncSend=true", DeliveryMode.PERSISTENT));
         c.add("windowedSend", () -> many("?jms.useAsyncSend=true&jms.producerWindowSize=20000", DeliveryMode.PERSISTENT));
@@ -71,6 +74,58 @@ final class ProducerCases {
         long ms = (System.nanoTime() - sent) / 1_000_000;
         Catalogue.check(ms >= 690, "not before its time: " + ms);
         return "later";
+    }
+
+    private static Message scheduled(Session session, String text, long delay, long period, int repeat) throws Exception {
+        Message message = session.createTextMessage(text);
+        message.setLongProperty(ScheduledMessage.AMQ_SCHEDULED_DELAY, delay);
+        message.setLongProperty(ScheduledMessage.AMQ_SCHEDULED_PERIOD, period);
+        message.setIntProperty(ScheduledMessage.AMQ_SCHEDULED_REPEAT, repeat);
+        return message;
+    }
+
+    /** So many times more after the first; each a message of its own that names the one schedule. */
+    private String repeats() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageConsumer consumer = session.createConsumer(queue);
+        session.createProducer(queue).send(scheduled(session, "again", 600, 200, 2));
+        java.util.Set<String> ids = new java.util.HashSet<>(), schedules = new java.util.HashSet<>();
+        for (int i = 0; i < 3; ++i) {
+            Message got = Catalogue.next(consumer);
+            ids.add(got.getJMSMessageID());
+            schedules.add(got.getStringProperty("scheduledJobId"));
+            Catalogue.check(!got.propertyExists(ScheduledMessage.AMQ_SCHEDULED_PERIOD), "it is not scheduled again");
+        }
+        Catalogue.nothing(consumer);
+        return ids.size() + " of " + schedules.size();
+    }
+
+    /** Without a repeat a period is a delay. */
+    private String periodAlone() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageConsumer consumer = session.createConsumer(queue);
+        session.createProducer(queue).send(scheduled(session, "once", 0, 900, 0));
+        String got = Catalogue.text(consumer);
+        Catalogue.nothing(consumer);
+        return got;
+    }
+
+    /** Some are refused by the client already (as an IllegalArgumentException), some by the bus. */
+    private String badCron() throws Exception {
+        Session session = session();
+        for (String cron : new String[] {"every monday", "5-1 * * * *"}) {
+            Message message = session.createTextMessage("never");
+            message.setStringProperty(ScheduledMessage.AMQ_SCHEDULED_CRON, cron);
+            try {
+                session.createProducer(session.createQueue(c.fresh("q"))).send(message);
+            } catch (javax.jms.JMSException | IllegalArgumentException e) {
+                continue;
+            }
+            throw new AssertionError("taken: " + cron);
+        }
+        return "refused";
     }
 
     private String compositeSend() throws Exception {

@@ -1,0 +1,697 @@
+// Recurring schedules: sent again and again, each time once, whatever happens in between.
+#include "bus/core/rows.h"
+#include "bus/core/schedules.h"
+#include "tests/bus/core/core_fixture.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <set>
+
+namespace busbar::test {
+
+using namespace std::chrono_literals;
+using std::string;
+
+namespace {
+
+std::shared_ptr<FileSystem> files() {
+    static const std::shared_ptr<FileSystem> kFiles = makePosixFileSystem();
+    return kFiles;
+}
+
+BrokerOptions options() {
+    BrokerOptions out;
+    out.zones = std::make_shared<SystemZones>(*files());
+    return out;
+}
+
+RecurrencePtr every(Milliseconds period, std::int64_t repeats = kRepeatForever,
+                    Milliseconds delay = 0ms) {
+    auto rule = std::make_shared<Recurrence>();
+    rule->period = period;
+    rule->repeats = repeats;
+    rule->delay = delay;
+    return rule;
+}
+
+RecurrencePtr cron(const string& text, const string& zone = "UTC") {
+    auto rule = std::make_shared<Recurrence>();
+    rule->cron = text;
+    rule->zone = zone;
+    return rule;
+}
+
+}  // namespace
+
+class RecurringTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(RecurringTest);
+    CPPUNIT_TEST(sendsCopiesByItsPeriod);
+    CPPUNIT_TEST(endsWithItsLastCopy);
+    CPPUNIT_TEST(goesByTheClocksOfItsZone);
+    CPPUNIT_TEST(aCopyIsSentAfresh);
+    CPPUNIT_TEST(newSubscribersGetTheNextCopy);
+    CPPUNIT_TEST(survivesARestart);
+    CPPUNIT_TEST(whatWasMissedIsSentOnce);
+    CPPUNIT_TEST(firesOnceWhereverThePowerFails);
+    CPPUNIT_TEST(aFullQueueMakesItWait);
+    CPPUNIT_TEST(aFullDiskMakesItWait);
+    CPPUNIT_TEST(theClockJumpsByYears);
+    CPPUNIT_TEST(isPausedAndResumed);
+    CPPUNIT_TEST(itsRuleIsChanged);
+    CPPUNIT_TEST(isCancelledAlsoWhileItFires);
+    CPPUNIT_TEST(cancelsAllOfAUser);
+    CPPUNIT_TEST(itsOwnerAndManagersMayChangeIt);
+    CPPUNIT_TEST(aRightThatWasLostPausesIt);
+    CPPUNIT_TEST(keepsToItsLimits);
+    CPPUNIT_TEST(refusesWhatMakesNoSense);
+    CPPUNIT_TEST(isMadeByTheCommit);
+    CPPUNIT_TEST(aRepeatedSendMakesNoSecondOne);
+    CPPUNIT_TEST(thousandsAreDueAtOnce);
+    CPPUNIT_TEST(itsTemplateLeavesMemory);
+    CPPUNIT_TEST(itsLargeBodyIsReferredTo);
+    CPPUNIT_TEST(anUnreadableTemplateWaits);
+    CPPUNIT_TEST(waitsForItsTimeZone);
+    CPPUNIT_TEST(nobodyReachesTheTemplates);
+    CPPUNIT_TEST_SUITE_END();
+
+  public:
+    BrokerHarness h{options()};
+
+    std::shared_ptr<Message> recurring(const string& queue, const string& body,
+                                       RecurrencePtr rule) {
+        auto message = h.text(queue, body);
+        message->recurrence = std::move(rule);
+        return message;
+    }
+    Completed make(SessionId s, std::shared_ptr<Message> message) {
+        h.run(Send{s, RequestId(7), std::move(message)});
+        return *h.take<Completed>();
+    }
+    StoredId made(SessionId s, const string& queue, RecurrencePtr rule) {
+        const auto answer = make(s, recurring(queue, "tick", std::move(rule)));
+        CPPUNIT_ASSERT_MESSAGE(answer.error ? answer.error->text : "", !answer.error);
+        const auto number = scheduleNumber(answer.value);
+        CPPUNIT_ASSERT(number);
+        return *number;
+    }
+    std::vector<SchedulePicture> list(SessionId s) {
+        h.run(ListSchedules{s, RequestId(8)});
+        return h.take<Pictured>()->picture->schedules;
+    }
+    Completed ask(Command command) {
+        h.run(std::move(command));
+        return *h.take<Completed>();
+    }
+    std::uint64_t in(const string& queue) { return h.queue(queue).in; }
+    /// Waits step by step, as a driver that ticks when it was asked to.
+    void waitStepwise(Milliseconds time, Milliseconds step = 10ms) {
+        for (; time > 0ms; time -= step) h.wait(step);
+    }
+
+    void sendsCopiesByItsPeriod() {
+        const auto s = h.open("ann");
+        h.subscribe(s, 1, Destination::queue("q"));
+        const auto id = made(s, "q", every(1s));
+        CPPUNIT_ASSERT(!h.take<Delivered>());
+        h.wait(999ms);
+        CPPUNIT_ASSERT(!h.take<Delivered>());
+        std::set<string> ids;
+        for (int i = 0; i < 5; ++i) {
+            h.wait(i == 0 ? 1ms : 1000ms);
+            const auto delivered = h.take<Delivered>();
+            CPPUNIT_ASSERT(delivered);
+            const Message& m = *delivered->delivery.message;
+            CPPUNIT_ASSERT_EQUAL(string("tick"), string(m.body.view()));
+            CPPUNIT_ASSERT_EQUAL(string("ann"), m.userId);
+            CPPUNIT_ASSERT(m.timestamp == h.now.wall);
+            CPPUNIT_ASSERT_EQUAL(scheduleName("busbar", id),
+                                 toText(*m.properties.find("scheduledJobId")));
+            CPPUNIT_ASSERT(ids.insert(m.id).second);
+            CPPUNIT_ASSERT(!h.take<Delivered>());
+        }
+        const auto known = list(s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), known.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(5), known[0].sent);
+        CPPUNIT_ASSERT(known[0].next == h.now.wall + 1s && known[0].last == h.now.wall);
+        CPPUNIT_ASSERT_EQUAL(string("active"), known[0].state);
+        CPPUNIT_ASSERT_EQUAL(string("ann"), known[0].owner);
+    }
+
+    void endsWithItsLastCopy() {
+        const auto s = h.open();
+        made(s, "q", every(1s, 2, 5s));
+        h.wait(4999ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), in("q"));
+        waitStepwise(10s, 500ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), in("q"));
+        CPPUNIT_ASSERT(list(s).empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), h.store.content().messages.size());
+        for (const auto& [key, value] : h.store.content().rows)
+            CPPUNIT_ASSERT(key.first != Table::schedules);
+    }
+
+    void goesByTheClocksOfItsZone() {
+        // 29 October 2027, 12:00 UTC; on the 31st 3:00 becomes 2:00 in Berlin.
+        using namespace std::chrono;
+        h.now.wall = sys_days(2027y / October / 29) + 12h;
+        const auto s = h.open();
+        made(s, "berlin", cron("30 2 * * *", "Europe/Berlin"));
+        made(s, "utc", cron("30 2 * * *"));
+        std::vector<WallTime> times;
+        for (std::uint64_t before = 0; h.now.wall < WallTime(sys_days(2027y / November / 2));) {
+            h.wait(10min);
+            if (in("berlin") != before) times.push_back(h.now.wall);
+            before = in("berlin");
+        }
+        CPPUNIT_ASSERT((std::vector<WallTime>{sys_days(2027y / October / 30) + 30min,
+                                              sys_days(2027y / October / 31) + 30min,
+                                              sys_days(2027y / November / 1) + 90min}) == times);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), in("utc"));
+    }
+
+    void aCopyIsSentAfresh() {
+        const auto s = h.open();
+        auto message = recurring("q", "x", every(1h));
+        message->persistent = false;
+        message->expiration = h.now.wall + 10s;
+        message->priority = 7;
+        message->properties.set("colour", string("red"));
+        message->dedupId = "once";
+        CPPUNIT_ASSERT(!make(s, message).error);
+        h.wait(1h);  // long after the template's own time to live
+        h.subscribe(s, 1, Destination::queue("q"));
+        const auto delivered = h.take<Delivered>();
+        CPPUNIT_ASSERT(delivered);
+        const Message& m = *delivered->delivery.message;
+        CPPUNIT_ASSERT(!m.persistent && m.dedupId.empty() && !m.recurrence);
+        CPPUNIT_ASSERT_EQUAL(7, int(m.priority));
+        CPPUNIT_ASSERT(m.expiration == h.now.wall + 10s);
+        CPPUNIT_ASSERT_EQUAL(string("red"), toText(*m.properties.find("colour")));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), h.store.content().messages.size());  // the template
+    }
+
+    void newSubscribersGetTheNextCopy() {
+        const auto s = h.open();
+        auto message = h.text(Destination::topic("news"), "hourly");
+        message->recurrence = every(1h);
+        CPPUNIT_ASSERT(!make(s, message).error);
+        h.wait(1h);  // nobody is there: it goes on
+        h.subscribe(s, 1, Destination::topic("news"));
+        h.subscribe(s, 2, Destination::topic(">"));
+        h.wait(1h);
+        CPPUNIT_ASSERT(h.take<Delivered>() && h.take<Delivered>() && !h.take<Delivered>());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), list(s)[0].sent);
+    }
+
+    void survivesARestart() {
+        auto s = h.open("ann");
+        const auto id = made(s, "q", every(10s, 5));
+        h.wait(10s);
+        h.wait(4s);
+        h.restart();
+        s = h.open("ann");
+        const auto known = list(s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), known.size());
+        CPPUNIT_ASSERT(known[0].id == id && known[0].next == h.now.wall + 6s);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(4), known[0].left);
+        h.wait(5999ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        h.wait(1ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
+    }
+
+    void whatWasMissedIsSentOnce() {
+        auto s = h.open();
+        made(s, "every", every(1s));
+        made(s, "daily", cron("0 3 * * *"));
+        made(s, "few", every(1s, 3));
+        h.now.wall += 1000h;
+        h.restart();
+        for (const char* queue : {"every", "daily", "few"})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(queue, std::uint64_t(1), in(queue));
+        s = h.open();
+        const auto known = list(s);  // the few are all over
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), known.size());
+        for (const auto& one : known)
+            CPPUNIT_ASSERT(one.next > h.now.wall && one.next <= h.now.wall + 24h);
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("every"));
+    }
+
+    /// Once for each number of units that reach the disk before the power fails, in the midst of a
+    /// number of firings; then the bus comes back and goes on.
+    void firesOnceWhereverThePowerFails() {
+        for (std::size_t survive = 0; survive < 30; ++survive) {
+            BrokerHarness b(options());
+            const auto s = b.open();
+            for (int i = 0; i < 3; ++i) {
+                auto message = b.text("q" + std::to_string(i), "tick");
+                message->recurrence = every(1s, 4);
+                b.run(Send{s, RequestId(1), message});
+            }
+            std::size_t left = survive;
+            for (int second = 0; second < 8; ++second) {
+                b.now.wall += 1s;
+                b.now.steady += 1s;
+                b.broker->tick(b.now, b.step());
+                b.carryOut();
+                while (left > 0 && !b.store.idle()) {
+                    b.broker->progress(b.store.sync(1), b.now, b.step());
+                    b.carryOut();
+                    --left;
+                }
+                if (left == 0) break;
+            }
+            b.store.forgetWaiting();
+            b.restart();
+            for (int second = 0; second < 10; ++second) b.wait(1s);
+            for (int i = 0; i < 3; ++i) {
+                // Nothing was missed by more than its period: each of the five comes, once.
+                CPPUNIT_ASSERT_EQUAL_MESSAGE("with " + std::to_string(survive) + " units",
+                                             std::uint64_t(5), b.queue("q" + std::to_string(i)).in);
+            }
+            CPPUNIT_ASSERT_EQUAL(std::size_t(15), b.store.content().messages.size());
+        }
+    }
+
+    void aFullQueueMakesItWait() {
+        const auto s = h.open();
+        for (const auto whenFull : {WhenFull::reject, WhenFull::block}) {
+            const string queue = whenFull == WhenFull::reject ? "reject" : "block";
+            DefineQueue define{s, {}, queue, {}};
+            define.options.messagesMax = 2;
+            define.options.whenFull = whenFull;
+            h.run(define);
+            h.notices.clear();
+            const auto id = made(s, queue, every(1s));
+            waitStepwise(60s, 500ms);
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in(queue));
+            CPPUNIT_ASSERT_EQUAL(string("waiting"), list(s)[0].state);
+            CPPUNIT_ASSERT(list(s)[0].trouble.find("is full") != string::npos);
+            const auto told = std::count_if(h.notices.begin(), h.notices.end(), [&](const auto& n) {
+                return n.subject == scheduleName("busbar", id);
+            });
+            CPPUNIT_ASSERT_EQUAL(1l, static_cast<long>(told));
+            h.run(Purge{s, {}, queue});
+            waitStepwise(17s, 500ms);  // what was missed comes as one
+            CPPUNIT_ASSERT(in(queue) >= 3 && in(queue) <= 4);
+            CPPUNIT_ASSERT(!ask(CancelSchedules{s, RequestId(9), {id}}).error);
+        }
+        DefineQueue define{s, {}, "ring", {}};
+        define.options.messagesMax = 2;
+        define.options.whenFull = WhenFull::dropOldest;
+        h.run(define);
+        made(s, "ring", every(1s));
+        waitStepwise(10s, 500ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(10), in("ring"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(8), h.queue("ring").evicted);
+    }
+
+    void aFullDiskMakesItWait() {
+        const auto s = h.open();
+        made(s, "q", every(1s));
+        made(s, "last", every(1s, 1));
+        h.wait(1s);
+        h.store.setFull(true);
+        waitStepwise(30s, 500ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("last"));
+        CPPUNIT_ASSERT(make(s, recurring("q", "no", every(1s))).error->code ==
+                       ErrorCode::storageFull);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), list(s).size());
+        h.store.setFull(false);
+        waitStepwise(17s, 500ms);
+        CPPUNIT_ASSERT(in("q") >= 2 && in("q") < 20);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("last"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), list(s).size());
+        const auto before = in("q");
+        waitStepwise(5s, 500ms);
+        CPPUNIT_ASSERT_EQUAL(before + 5, in("q"));
+    }
+
+    void theClockJumpsByYears() {
+        const auto s = h.open();
+        made(s, "fast", every(100ms));
+        made(s, "cron", cron("* * * * *"));
+        made(s, "daily", cron("0 3 * * *", "Europe/Berlin"));
+        h.wait(100ms);
+        const WallTime before = h.now.wall;
+        const auto was = in("fast");
+        h.now.wall += 24h * 365 * 20;
+        h.wait(1ms);
+        CPPUNIT_ASSERT_EQUAL(was + 1, in("fast"));  // no storm
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("cron"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("daily"));
+        h.now.wall = before;
+        h.wait(1ms);
+        for (const auto& one : list(s)) CPPUNIT_ASSERT(one.next <= before + 25h);
+        h.wait(100ms);
+        CPPUNIT_ASSERT_EQUAL(was + 2, in("fast"));
+        h.wait(60s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("cron"));
+        // The same found at a start.
+        h.now.wall += 24h * 365 * 20;
+        h.wait(1ms);
+        h.now.wall = before;
+        h.restart();
+        for (const auto& one : list(h.open())) CPPUNIT_ASSERT(one.next <= before + 25h);
+    }
+
+    void isPausedAndResumed() {
+        auto s = h.open();
+        const auto id = made(s, "q", every(10s, 3));
+        h.wait(10s);
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{s, RequestId(1), id, true, {}}).error);
+        h.wait(1000s);
+        h.restart();
+        s = h.open();
+        h.wait(1000s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT_EQUAL(string("paused"), list(s)[0].state);
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{s, RequestId(1), id, false, {}}).error);
+        CPPUNIT_ASSERT(list(s)[0].next == h.now.wall + 10s);
+        waitStepwise(100s, 1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(4), in("q"));
+        CPPUNIT_ASSERT(list(s).empty());
+    }
+
+    void itsRuleIsChanged() {
+        auto s = h.open();
+        const auto id = made(s, "q", every(1h));
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{s, RequestId(1), id, {}, *every(1s)}).error);
+        h.restart();
+        s = h.open();
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT(ask(ChangeSchedule{s, RequestId(1), id, {}, *cron("x")}).error->code ==
+                       ErrorCode::invalidArgument);
+        CPPUNIT_ASSERT(ask(ChangeSchedule{s, RequestId(1), StoredId(99), {}, {}}).error->code ==
+                       ErrorCode::notFound);
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
+    }
+
+    void isCancelledAlsoWhileItFires() {
+        auto s = h.open();
+        const auto id = made(s, "q", every(1s));
+        h.now.wall += 1s;
+        h.now.steady += 1s;
+        h.broker->tick(h.now, h.step());
+        h.carryOut();  // the firing is on its way to the disk
+        CPPUNIT_ASSERT(!h.store.idle());
+        h.apply(ChangeSchedule{s, RequestId(1), id, true, {}});
+        h.apply(CancelSchedules{s, RequestId(2), {id}});
+        h.apply(CancelSchedules{s, RequestId(3), {id}});
+        h.sync();
+        CPPUNIT_ASSERT(!h.take<Completed>()->error);
+        CPPUNIT_ASSERT(!h.take<Completed>()->error);
+        CPPUNIT_ASSERT(h.take<Completed>()->error->code == ErrorCode::notFound);
+        h.wait(1h);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT(list(s).empty());
+        h.restart();
+        CPPUNIT_ASSERT(list(h.open()).empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), h.store.content().messages.size());
+    }
+
+    void cancelsAllOfAUser() {
+        const auto ann = h.open("ann"), bob = h.open("bob");
+        for (int i = 1; i <= 5; ++i) made(ann, "q", every(Milliseconds(i * 1000)));
+        made(bob, "q", every(1s));
+        CancelSchedules some{ann, RequestId(1)};
+        some.from = h.now.wall + 2s;
+        some.to = h.now.wall + 3s;
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), ask(some).count);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), ask(CancelSchedules{ann, RequestId(1)}).count);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), ask(CancelSchedules{ann, RequestId(1)}).count);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), list(bob).size());
+    }
+
+    void itsOwnerAndManagersMayChangeIt() {
+        BrokerOptions o = options();
+        o.permissions = {{"worker", "", false, "jobs.>", {Right::send, Right::create}},
+                         {"keeper", "", false, "jobs.>", {Right::manage}}};
+        BrokerHarness b(o);
+        const auto ann = b.open("ann", {}, {"worker"}), bob = b.open("bob", {}, {"worker"}),
+                   keeper = b.open("kim", {}, {"keeper"}), root = b.open("root");
+        const auto send = [&](SessionId s, const string& queue) {
+            auto message = b.text(queue, "x");
+            message->recurrence = every(1s);
+            b.run(Send{s, RequestId(1), message});
+            return *b.take<Completed>();
+        };
+        const auto count = [&](SessionId s) {
+            b.run(ListSchedules{s, RequestId(8)});
+            return b.take<Pictured>()->picture->schedules.size();
+        };
+        const auto change = [&](SessionId s, StoredId id) {
+            b.run(ChangeSchedule{s, RequestId(1), id, true, {}});
+            return b.take<Completed>()->error;
+        };
+        const auto cancel = [&](SessionId s, StoredId id) {
+            b.run(CancelSchedules{s, RequestId(1), {id}});
+            return b.take<Completed>()->error;
+        };
+        CPPUNIT_ASSERT(send(ann, "other").error->code == ErrorCode::notAuthorized);
+        const auto id = *scheduleNumber(send(ann, "jobs.a").value);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), count(ann));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), count(bob));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), count(keeper));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), count(root));
+        CPPUNIT_ASSERT(change(bob, id)->code == ErrorCode::notAuthorized);
+        CPPUNIT_ASSERT(cancel(bob, id)->code == ErrorCode::notAuthorized);
+        CPPUNIT_ASSERT(!change(ann, id));
+        CPPUNIT_ASSERT(!change(keeper, id));
+        CPPUNIT_ASSERT(!cancel(keeper, id));
+    }
+
+    void aRightThatWasLostPausesIt() {
+        BrokerOptions o = options();
+        const auto s = h.open("ann", {}, {"user"});
+        const auto id = made(s, "q", every(1s));
+        h.wait(1s);
+        // The same store, and other rules.
+        o.permissions = {{"other", "", false, ">", {Right::send}}};
+        BrokerHarness strict(o);
+        strict.store = h.store;
+        strict.now = h.now;
+        strict.now.wall += 1s;
+        strict.restart();
+        const auto said =
+            std::find_if(strict.notices.begin(), strict.notices.end(), [&](const auto& n) {
+                return n.subject == scheduleName("busbar", id) && n.level == Notice::Level::alarm;
+            });
+        CPPUNIT_ASSERT(said != strict.notices.end());
+        CPPUNIT_ASSERT(said->text.find("'ann', has no right") != string::npos);
+        h.store = strict.store;
+        h.restart();  // as it was configured before: it stays paused until somebody resumes it
+        const auto root = h.open("root");
+        CPPUNIT_ASSERT_EQUAL(string("paused"), list(root)[0].state);
+        CPPUNIT_ASSERT(list(root)[0].trouble.find("no right") != string::npos);
+        h.wait(1h);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{root, RequestId(1), id, false, {}}).error);
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
+    }
+
+    void keepsToItsLimits() {
+        BrokerOptions o = options();
+        o.schedulesMax = 5;
+        o.userSchedulesMax = 3;
+        o.schedulePeriodMin = 1s;
+        BrokerHarness b(o);
+        const auto ann = b.open("ann"), bob = b.open("bob");
+        const auto send = [&](SessionId s, RecurrencePtr rule) {
+            auto message = b.text("q", "x");
+            message->recurrence = std::move(rule);
+            b.run(Send{s, RequestId(1), message});
+            return b.take<Completed>()->error;
+        };
+        CPPUNIT_ASSERT(send(ann, every(999ms))->code == ErrorCode::invalidArgument);
+        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(!send(ann, every(1h, 1)));
+        CPPUNIT_ASSERT(send(ann, every(1h, 1))->code == ErrorCode::limitReached);
+        // One of a transaction is one too many: nothing of it happens.
+        CommitTransaction tx{bob, RequestId(2), {}, {}};
+        for (int i = 0; i < 3; ++i) {
+            tx.sends.push_back(b.text("q", "x"));
+            tx.sends.back()->recurrence = every(1h, 1);
+        }
+        b.run(tx);
+        CPPUNIT_ASSERT(b.take<Completed>()->error->code == ErrorCode::transactionAborted);
+        for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!send(bob, every(1h, 1)));
+        CPPUNIT_ASSERT(send(bob, every(1h, 1))->code == ErrorCode::limitReached);
+        b.wait(1h);
+        b.wait(1h);
+        CPPUNIT_ASSERT(!send(bob, every(1h, 1)));  // those before are over
+    }
+
+    void refusesWhatMakesNoSense() {
+        const auto s = h.open();
+        const auto code = [&](std::shared_ptr<Message> message) {
+            return make(s, std::move(message)).error->code;
+        };
+        CPPUNIT_ASSERT(code(recurring("q", "x", cron("61 * * * *"))) == ErrorCode::invalidArgument);
+        CPPUNIT_ASSERT(code(recurring("q", "x", cron("* * * * *", "Mars/Phobos"))) ==
+                       ErrorCode::invalidArgument);
+        CPPUNIT_ASSERT(code(recurring("q", "x", every(1ms))) == ErrorCode::invalidArgument);
+        CPPUNIT_ASSERT(code(recurring("q\n", "x", every(1s))) == ErrorCode::invalidArgument);
+        h.run(MakeTemporary{s, {}, {DestinationKind::temporaryQueue, "tmp"}});
+        auto message = recurring("tmp", "x", every(1s));
+        message->destination.kind = DestinationKind::temporaryQueue;
+        CPPUNIT_ASSERT(code(message) == ErrorCode::invalidArgument);
+        PrepareTransaction prepare{s, RequestId(3), {1, "g", "b"}, {}, {}};
+        prepare.sends.push_back(recurring("q", "x", every(1s)));
+        CPPUNIT_ASSERT(ask(prepare).error->code == ErrorCode::unsupported);
+        h.run(DefineService{s, {}, "svc"});
+        Call call{s, RequestId(4), "svc", recurring("q", "x", every(1s))};
+        h.run(call);
+        CPPUNIT_ASSERT(h.take<Replied>()->error->code == ErrorCode::unsupported);
+        CPPUNIT_ASSERT(list(s).empty());
+        CPPUNIT_ASSERT(h.store.content().messages.empty());
+    }
+
+    void isMadeByTheCommit() {
+        const auto s = h.open();
+        CommitTransaction tx{s, RequestId(2), {}, {}};
+        tx.sends.push_back(recurring("q", "x", every(1s)));
+        tx.sends.push_back(h.text("q", "plain"));
+        tx.accepts = {DeliveryId(77)};  // not held: all is aborted
+        CPPUNIT_ASSERT(ask(tx).error->code == ErrorCode::transactionAborted);
+        CPPUNIT_ASSERT(list(s).empty());
+        tx.sends = {recurring("q", "x", every(1s)), h.text("q", "plain")};
+        tx.accepts.clear();
+        CPPUNIT_ASSERT(!ask(tx).error);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), list(s).size());
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
+        // Refused by the disk: not there.
+        h.store.setFull(true);
+        tx.sends = {recurring("q", "x", every(1s))};
+        CPPUNIT_ASSERT(ask(tx).error);
+        h.store.setFull(false);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), list(s).size());
+    }
+
+    void aRepeatedSendMakesNoSecondOne() {
+        auto s = h.open();
+        const auto send = [&] {
+            auto message = recurring("q", "x", every(1s));
+            message->dedupId = "deploy-1";
+            return make(s, message);
+        };
+        const auto first = send();
+        CPPUNIT_ASSERT(!first.repeated);
+        h.restart();
+        s = h.open();
+        const auto again = send();
+        CPPUNIT_ASSERT(again.repeated && again.value == first.value);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), list(s).size());
+        h.wait(3s);
+        waitStepwise(2s, 1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), in("q"));  // as one, and two
+    }
+
+    void thousandsAreDueAtOnce() {
+        h.checkAlways = false;
+        const auto s = h.open();
+        for (int i = 0; i < 5'000; ++i) made(s, "q" + std::to_string(i % 7), cron("0 * * * *"));
+        h.restart();
+        h.wait(1h);
+        std::uint64_t sum = 0;
+        for (int i = 0; i < 7; ++i) sum += in("q" + std::to_string(i));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(5'000), sum);
+        h.broker->checkInvariants();
+    }
+
+    void itsTemplateLeavesMemory() {
+        const auto s = h.open();
+        for (int i = 0; i < 50; ++i) {
+            auto message = recurring("q", string(100'000, 'x'), every(1h));
+            CPPUNIT_ASSERT(!make(s, message).error);
+        }
+        CPPUNIT_ASSERT(h.broker->picture(h.now).memory < 200'000);
+        h.subscribe(s, 1, Destination::queue("q"), 1000);
+        h.wait(1h);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(50), in("q"));
+        while (auto delivered = h.take<Delivered>()) {
+            CPPUNIT_ASSERT_EQUAL(std::size_t(100'000), delivered->delivery.message->body.size());
+            h.run(h.settle(s, delivered->delivery.id, Outcome::accepted));
+        }
+        CPPUNIT_ASSERT(h.broker->picture(h.now).memory < 200'000);
+    }
+
+    void itsLargeBodyIsReferredTo() {
+        const auto s = h.open();
+        auto message = h.large("q", 5, 6);
+        message->recurrence = every(1h, 1);
+        CPPUNIT_ASSERT(!make(s, message).error);
+        h.restart();
+        h.wait(1h);
+        h.wait(1h);
+        const auto& stored = h.store.content().messages;
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), stored.size());
+        for (const auto& [id, one] : stored)
+            CPPUNIT_ASSERT(one.message->large && one.message->large->id == 5);
+    }
+
+    void anUnreadableTemplateWaits() {
+        auto s = h.open();
+        const auto id = made(s, "q", every(1h));
+        h.store.setCorrupt(id);
+        h.wait(1h);
+        CPPUNIT_ASSERT_EQUAL(string("waiting"), list(s)[0].state);
+        h.store.clearCorrupt();
+        h.wait(1min);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        CPPUNIT_ASSERT_EQUAL(string("active"), list(s)[0].state);
+        h.store.setCorrupt(id);
+        h.wait(1h);
+        CPPUNIT_ASSERT(!ask(CancelSchedules{s, RequestId(1), {id}}).error);
+        h.wait(1min);
+        CPPUNIT_ASSERT(list(s).empty());
+    }
+
+    void waitsForItsTimeZone() {
+        const auto s = h.open();
+        made(s, "q", cron("0 3 * * *", "Europe/Berlin"));
+        made(s, "u", cron("0 3 * * *"));
+        Step step;
+        BrokerOptions o;
+        o.zones = std::make_shared<SystemZones>(*files(), "/nonexistent");
+        Broker without(o);
+        h.store.content().tell(without.recovery());
+        without.start(h.now, step);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), step.notices.size());
+        CPPUNIT_ASSERT(step.notices[0].level == Notice::Level::alarm);
+        CPPUNIT_ASSERT(step.notices[0].text.find("tzdata") != string::npos);
+        Now later = h.now;
+        later.wall += 24h;
+        later.steady += 24h;
+        without.tick(later, step);  // the other one fires, this one waits
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), without.picture(later).scheduleCount);
+        h.restart();
+        h.wait(24h);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+    }
+
+    void nobodyReachesTheTemplates() {
+        const auto s = h.open();
+        made(s, "q", every(1h));
+        for (const auto& q : h.broker->picture(h.now).queues)
+            CPPUNIT_ASSERT(q.kind == "queue" && q.name == "q");
+        const string name(rows::kTemplates);
+        h.run(Browse{s, RequestId(1), name, {}});
+        CPPUNIT_ASSERT(h.take<Browsed>()->error);
+        CPPUNIT_ASSERT(ask(Purge{s, RequestId(1), name}).error);
+        CPPUNIT_ASSERT(ask(DeleteQueue{s, RequestId(1), name}).error);
+        CPPUNIT_ASSERT(ask(Send{s, RequestId(1), h.text(name, "x")}).error);
+        auto subscribe = h.subscription(s, 1, Destination::queue(name));
+        CPPUNIT_ASSERT(ask(subscribe).error);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RecurringTest);
+
+}  // namespace busbar::test
