@@ -3,6 +3,7 @@
 #include "adapters/amqp/types.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace busbar::amqp {
 namespace {
@@ -222,7 +223,7 @@ void FrameFilter::readFrame(std::span<char> frame) {
 void FrameFilter::readOpen(std::span<char> frame) {
     Fields fields;
     if (!read(viewOf(frame), fields) || fields.at(2).type != Type::uintType) return;
-    peerFrameBytesMax_ = static_cast<std::uint32_t>(fields.at(2).bits);
+    peerFrameBytesMax_ = std::max(kFrameBytesMin, static_cast<std::uint32_t>(fields.at(2).bits));
     const std::string_view field = fields.bytes[2];
     if (!canResume() || field.size() != 5) return;
     const auto at = static_cast<std::size_t>(field.data() - frame.data());
@@ -308,6 +309,10 @@ void FrameFilter::output(std::string_view bytes, std::string& out) {
     std::string_view rest = carry_;
     while (rest.size() >= kHeaderBytes) {
         const std::uint64_t size = isProtocolHeader(rest) ? kHeaderBytes : big(rest.substr(0, 4));
+        if (size < kHeaderBytes) {  // no frame: not from Proton
+            out += std::exchange(rest, {});
+            break;
+        }
         if (rest.size() < size) break;
         writeFrame(rest.substr(0, size), out);
         rest.remove_prefix(size);
