@@ -162,6 +162,7 @@ void writeBus(Page& page, const Picture& picture) {
                 picture.unauthorized);
     page.single("units_pending", "gauge", "Units of work that are not durable yet",
                 picture.unitsPending);
+    page.single("schedules", "gauge", "Recurring schedules", picture.scheduleCount);
     page.single("memory_bytes", "gauge", "Bytes of messages in memory", picture.memory);
     page.single("memory_max_bytes", "gauge", "Limit of memory_bytes", picture.memoryMax);
 }

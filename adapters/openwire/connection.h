@@ -237,6 +237,10 @@ class Connection final : public Engine, public SessionListener {
     void on(DestinationInfo& info);
     void makeTemporary(const DestinationInfo& info, const Destination& destination);
     void on(RemoveSubscriptionInfo& info);
+    void manageSchedules(const Message& order, const Answer& answer);
+    void cancelSchedules(const Message& order, const Answer& answer, bool all);
+    void browseSchedules(std::shared_ptr<const Message> order, const Answer& answer,
+                         StoredId after);
 
     // deliveries.cpp
     void deliver(Delivered& effect);

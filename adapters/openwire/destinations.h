@@ -35,6 +35,12 @@ WireDestination toWire(const Destination& destination);
 Result<void> applyConsumerOptions(const Target& target, ConsumerInfo& consumer);
 
 /// True for ActiveMQ.Advisory.…: topics whose messages the adapter makes itself.
+/// Where ActiveMQ's clients send what they ask of its scheduler
+/// (ScheduledMessage.AMQ_SCHEDULER_MANAGEMENT_DESTINATION).
+inline bool isSchedulerManagement(const Destination& destination) {
+    return destination.isTopic() && destination.name == "ActiveMQ.Scheduler.Management";
+}
+
 bool isAdvisory(const Destination& destination);
 
 }  // namespace busbar::openwire

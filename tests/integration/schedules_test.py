@@ -177,6 +177,7 @@ class Protocols(unittest.TestCase):
         self.assertEqual((201, 200), (first[0], again[0]))
         self.assertEqual(json.loads(first[2]), json.loads(again[2]))
         self.assertEqual(1, len(schedules(self.bus)))
+        self.assertIn("\nbusbar_schedules 1\n", self.bus.http("GET", "/metrics")[2].decode())
         self.assertEqual(200, self.bus.http("GET", first[1]["Location"])[0])
 
     def test_others_do_not_see_it(self):

@@ -103,6 +103,8 @@ void Connection::on(WireMessage& wire) {
         }
         return refuse(outgoing.answer, messages.error());
     }
+    if (isSchedulerManagement(messages->front()->destination))
+        return manageSchedules(*messages->front(), outgoing.answer);
     for (auto& message : *messages) {
         outgoing.sends.emplace_back();
         outgoing.sends.back().message = std::move(message);

@@ -22,6 +22,7 @@ final class ProducerCases {
         c.add("repeats", this::repeats);
         c.add("periodAlone", this::periodAlone);
         c.add("badCron", this::badCron);
+        c.add("manageSchedules", this::manageSchedules);
         c.add("compositeSend", this::compositeSend);
         c.add("asyncSend", () -> many("?jms.useAsyncSend=true", DeliveryMode.PERSISTENT));
         c.add("windowedSend", () -> many("?jms.useAsyncSend=true&jms.producerWindowSize=20000", DeliveryMode.PERSISTENT));
@@ -117,8 +118,8 @@ final class ProducerCases {
         Session session = session();
         for (String cron : new String[] {"every monday", "5-1 * * * *"}) {
             Message message = session.createTextMessage("never");
-            message.setStringProperty(ScheduledMessage.AMQ_SCHEDULED_CRON, cron);
             try {
+                message.setStringProperty(ScheduledMessage.AMQ_SCHEDULED_CRON, cron);
                 session.createProducer(session.createQueue(c.fresh("q"))).send(message);
             } catch (javax.jms.JMSException | IllegalArgumentException e) {
                 continue;
@@ -126,6 +127,45 @@ final class ProducerCases {
             throw new AssertionError("taken: " + cron);
         }
         return "refused";
+    }
+
+    private static Message order(Session session, String action) throws Exception {
+        Message order = session.createMessage();
+        order.setStringProperty(ScheduledMessage.AMQ_SCHEDULER_ACTION, action);
+        return order;
+    }
+
+    /** How many schedules the broker tells of. */
+    private static int browse(Session session, MessageProducer management) throws Exception {
+        javax.jms.Destination answers = session.createTemporaryQueue();
+        MessageConsumer consumer = session.createConsumer(answers);
+        Message browse = order(session, ScheduledMessage.AMQ_SCHEDULER_ACTION_BROWSE);
+        browse.setJMSReplyTo(answers);
+        management.send(browse);
+        int count = 0;
+        for (Message one; (one = consumer.receive(1000)) != null; ++count)
+            Catalogue.check(one.getStringProperty(ScheduledMessage.AMQ_SCHEDULED_ID) != null, "it says which");
+        consumer.close();
+        return count;
+    }
+
+    /** By messages to the management topic: look, remove the one whose copy was received, remove the rest. */
+    private String manageSchedules() throws Exception {
+        Session session = session();
+        Queue queue = session.createQueue(c.fresh("q"));
+        MessageProducer management =
+            session.createProducer(session.createTopic(ScheduledMessage.AMQ_SCHEDULER_MANAGEMENT_DESTINATION));
+        MessageProducer producer = session.createProducer(queue);
+        producer.send(scheduled(session, "soon", 100, 3_600_000, 5));
+        for (int i = 0; i < 2; ++i) producer.send(scheduled(session, "late", 3_600_000, 3_600_000, 5));
+        String id = Catalogue.next(session.createConsumer(queue)).getStringProperty("scheduledJobId");
+        String found = "" + browse(session, management);
+        Message remove = order(session, ScheduledMessage.AMQ_SCHEDULER_ACTION_REMOVE);
+        remove.setStringProperty(ScheduledMessage.AMQ_SCHEDULED_ID, id);
+        management.send(remove);
+        found += browse(session, management);
+        management.send(order(session, ScheduledMessage.AMQ_SCHEDULER_ACTION_REMOVEALL));
+        return found + browse(session, management);
     }
 
     private String compositeSend() throws Exception {
