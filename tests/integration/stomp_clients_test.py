@@ -251,6 +251,20 @@ class StompPyTest(unittest.TestCase):
         self.assertEqual(60, total)
         self.assertGreater(len(set(owner.values())), 1, "one consumer has all the groups")
 
+    def test_a_consumer_is_told_that_a_group_is_no_longer_its_own(self):
+        wire = Wire(self.bus.stomp_port)
+        wire.send("SUBSCRIBE", {"id": "1", "destination": "/queue/revoked", "ack": "client-individual", "busbar-group-changes": "true"})
+        wire.send("SEND", {"destination": "/queue/revoked", "JMSXGroupID": "a:b"}, b"first")
+        wire.send("SEND", {"destination": "/queue/revoked", "JMSXGroupID": "a:b", "JMSXGroupSeq": "-1"}, b"last")
+        for body in (b"first", b"last"):
+            command, headers, got = wire.read()
+            self.assertEqual(("MESSAGE", body), (command, got))
+            self.assertNotIn("busbar-group-revoked", headers)
+            wire.send("ACK", {"id": headers["ack"]})
+        command, headers, got = wire.read()
+        self.assertEqual(("MESSAGE", "1", "a\\cb", b""), (command, headers["subscription"], headers["busbar-group-revoked"], got))
+        wire.close()
+
     def test_exclusive_consumers_take_over_with_a_higher_fencing_token(self):
         first, first_ear = self.connect()
         self.subscribed(first, first_ear, "/queue/alone", "1", ack="client-individual", exclusive="true")
