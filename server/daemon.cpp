@@ -159,6 +159,7 @@ class Daemon::Impl {
         core_ = std::make_unique<CoreLoop>(*loops_[0], *store_, clock_,
                                            brokerOptions(configuration_, *files_));
         if (auto recovered = recover(); !recovered) return recovered;
+        core_->setAccess({configuration_.permissions, rolesOfAll()});
         core_->onStoreFailure([this](const Error& error) { fail("journal", error); });
         for (auto& loop : loops_) ports_.push_back({loop.get(), &core_->addPort(*loop)});
         definitions_ = std::make_unique<Definitions>(*ports_[0].bus);
@@ -200,6 +201,12 @@ class Daemon::Impl {
         loops_[0]->post([this] { drain(); });
     }
 
+    std::map<std::string, std::vector<std::string>> rolesOfAll() const {
+        std::map<std::string, std::vector<std::string>> out;
+        for (const auto& user : users_->list()) out[user.name] = user.roles;
+        return out;
+    }
+
     void reload(Configuration next) {
         const auto before = users_->list();
         std::vector<UserStore::Configured> configured;
@@ -212,7 +219,7 @@ class Daemon::Impl {
         passwords_->forget();
         AccessChange change;
         change.permissions = next.permissions;
-        for (const auto& user : users_->list()) change.roles[user.name] = user.roles;
+        change.roles = rolesOfAll();
         for (const auto& user : before) {
             if (!change.roles.contains(user.name)) change.gone.insert(user.name);
         }

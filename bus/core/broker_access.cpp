@@ -188,10 +188,18 @@ Error Broker::Impl::notKnown(const std::string& user) {
     return {ErrorCode::notAuthorized, "user '" + user + "' is not known any more"};
 }
 
+/// Whether there is such a user, as far as that was ever told.
+bool Broker::Impl::isKnown(const std::string& user) const {
+    if (goneUsers_.contains(user)) return false;
+    return !knowsUsers_ || roles_.contains(user) || seenUsers_.contains(user);
+}
+
 void Broker::Impl::setAccess(AccessChange change, Now now, Step& step) {
     begin(now, step);
     options_.permissions = std::move(change.permissions);
     roles_ = std::move(change.roles);
+    knowsUsers_ = true;
+    for (const auto& user : change.gone) seenUsers_.erase(user);
     goneUsers_.insert(change.gone.begin(), change.gone.end());
     std::erase_if(goneUsers_, [&](const auto& user) { return roles_.contains(user); });
     std::vector<SessionId> ids;

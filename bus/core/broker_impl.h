@@ -231,6 +231,7 @@ class Broker::Impl final : public RecoveryListener {
     std::optional<Error> lacksSends(Session& s, const std::vector<std::shared_ptr<Message>>& sends);
     static std::optional<Error> lacksForce(const Session& s, bool force);
     static Error notKnown(const std::string& user);
+    bool isKnown(const std::string& user) const;
     void endForbidden(Session& session);
     std::optional<Error> lacksConsuming(Session& session, const Queue& queue);
     void noteRefusal(const Session& s, const Error& error);
@@ -564,6 +565,8 @@ class Broker::Impl final : public RecoveryListener {
     BrokerOptions options_;
     std::map<std::string, std::vector<std::string>> roles_;  ///< of users that are known
     std::set<std::string> goneUsers_;
+    std::set<std::string> seenUsers_;  ///< that have logged in
+    bool knowsUsers_ = false;          ///< roles_ has all of them that there were at some time
     Now now_;
     Step* step_ = nullptr;  ///< where units and effects go, during a call
 

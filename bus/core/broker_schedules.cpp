@@ -204,7 +204,7 @@ void Broker::Impl::fireSchedule(Schedule& s) {
 void Broker::Impl::sendScheduled(Schedule& s, const Message& original) {
     const bool topic = s.record.destination.isTopic();
     const std::string& name = s.record.destination.name;
-    if (goneUsers_.contains(s.record.owner))
+    if (!isKnown(s.record.owner))
         return pauseSchedule(s, "its owner is gone: " + notKnown(s.record.owner).text);
     const auto known = roles_.find(s.record.owner);  // as they are now, where that is known
     Access access(options_.permissions, s.record.owner,

@@ -40,6 +40,7 @@ void Broker::Impl::on(OpenSession& c) {
     made->roles = rolesOf(c);
     made->access = Access(options_.permissions, c.user, made->roles);
     made->user = std::move(c.user);
+    if (!isOwn(made->user, c.protocol)) seenUsers_.insert(made->user);
     made->clientId = std::move(c.clientId);
     made->protocol = std::move(c.protocol);
     made->remote = std::move(c.remote);

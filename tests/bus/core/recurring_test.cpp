@@ -63,6 +63,7 @@ class RecurringTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(cancelsAllOfAUser);
     CPPUNIT_TEST(itsOwnerAndManagersMayChangeIt);
     CPPUNIT_TEST(aRightThatWasLostPausesIt);
+    CPPUNIT_TEST(itsOwnersRolesAreThoseOfToday);
     CPPUNIT_TEST(keepsToItsLimits);
     CPPUNIT_TEST(refusesWhatMakesNoSense);
     CPPUNIT_TEST(isMadeByTheCommit);
@@ -492,6 +493,43 @@ class RecurringTest : public CppUnit::TestFixture {
         h.wait(1h);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
         CPPUNIT_ASSERT(!ask(ChangeSchedule{root, RequestId(1), id, false, {}}).error);
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
+    }
+
+    void itsOwnersRolesAreThoseOfToday() {
+        const auto s = h.open("ann", {}, {"user"});
+        made(s, "q", every(1s));
+        const auto root = h.open("root");
+        const auto state = [&] { return list(root)[0].state; };
+        h.setAccess({defaultPermissions(), {{"ann", {"guest"}}}});
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(string("paused"), state());
+        CPPUNIT_ASSERT(list(root)[0].trouble.find("no right") != string::npos);
+        const auto goesOn = [&] {
+            const StoredId id = list(root)[0].id;
+            CPPUNIT_ASSERT(!ask(ChangeSchedule{root, RequestId(1), id, false, {}}).error);
+            h.wait(1s);
+        };
+        h.setAccess({defaultPermissions(), {{"ann", {"user"}}}});
+        goesOn();
+        CPPUNIT_ASSERT_EQUAL(string("active"), state());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        h.setAccess({defaultPermissions(), {}, {"ann"}});
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(string("paused"), state());
+        h.restart();  // the daemon says at each start who there is
+        h.setAccess({defaultPermissions(), {{"bob", {"user"}}}});
+        const auto again = h.open("root");
+        const StoredId id = list(again)[0].id;
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{again, RequestId(1), id, false, {}}).error);
+        h.wait(1s);
+        CPPUNIT_ASSERT_EQUAL(string("paused"), list(again)[0].state);
+        CPPUNIT_ASSERT(list(again)[0].trouble.find("not known") != string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+        // Whoever logs in is known.
+        h.open("ann", {}, {"user"});
+        CPPUNIT_ASSERT(!ask(ChangeSchedule{again, RequestId(1), id, false, {}}).error);
         h.wait(1s);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), in("q"));
     }
