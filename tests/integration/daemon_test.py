@@ -10,6 +10,7 @@ import tempfile
 import time
 import unittest
 
+import openwire_wire as ow
 from busbar_fixture import BUSBARD, Bus, clean_environment
 from stomp_wire import Closed, Wire
 
@@ -162,8 +163,9 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(240 + (status == 201), self.depth(bus, "q"))
         wire.close()
 
-    def test_a_user_holds_no_more_memory_than_it_may_and_loses_nothing(self):
-        """Thirty messages of 2 MB that have come by three quarters, of a user that may hold 4 MB: they are read later, and all get through."""
+    def hold(self, connect, frame, answered):
+        """Thirty messages of 2 MB that have come by three quarters, of a user that may hold 4 MB: they are read later, and all get
+        through. `connect` makes a socket, `frame` the bytes of a message on it, `answered` waits for the answer."""
         limit, size, count = 4 << 20, 2_000_000, 30
         bus = self.bus(settings=[f"limits.user-bytes-max={limit}"])
         bus.start()
@@ -172,42 +174,62 @@ class DaemonTest(unittest.TestCase):
         def memory():
             with open(f"/proc/{bus.process.pid}/status") as status:
                 return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
-        before, wires, left = memory(), [Wire(bus.stomp_port) for _ in range(count)], {}
-        for n, wire in enumerate(wires):
-            frame = b"SEND\ndestination:/queue/big\nreceipt:r\ncontent-length:%d\n\n" % size + bytes([n]) * size + b"\0"
-            wire.socket.setblocking(False)
-            left[wire] = memoryview(frame)
 
-        def push():
-            for wire, rest in left.items():
-                try:
-                    while rest:
-                        rest = rest[wire.socket.send(rest[:1 << 16]):]
-                except BlockingIOError:
-                    pass
-                left[wire] = rest
-        half = {wire: memoryview(bytes(rest))[-size // 4:] for wire, rest in left.items()}
-        left = {wire: rest[:-size // 4] for wire, rest in left.items()}
-        end = time.monotonic() + 3
-        while time.monotonic() < end:  # also when all of it is in sockets: the bus reads it, or does not
-            push()
-            time.sleep(0.05)
-        grown = memory() - before
-        self.assertLess(grown, 24 << 20, "input is bounded for the user in sum")
+        def push(left, seconds, whole):
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and not (whole and not any(left.values())):
+                for peer, rest in left.items():
+                    try:
+                        while rest:
+                            rest = rest[peer.send(rest[:1 << 16]):]
+                    except BlockingIOError:
+                        pass
+                    left[peer] = rest
+                time.sleep(0.02)
+        before, frames = memory(), {}
+        for n in range(count):
+            peer, keep = connect(bus)
+            frames[peer] = (frame(keep, bytes([65 + n]) * size), keep)
+            peer.setblocking(False)
+        left = {peer: memoryview(data)[:-size // 4] for peer, (data, _) in frames.items()}
+        push(left, 3, whole=False)  # also when all of it is in sockets: the bus reads it, or does not
+        self.assertLess(memory() - before, 24 << 20, "input is bounded for the user in sum")
         consumer = Wire(bus.stomp_port)  # who holds nothing is served as ever
         consumer.send("SUBSCRIBE", {"id": "1", "destination": "/queue/small", "receipt": "s"})
         self.assertEqual("RECEIPT", consumer.read(timeout=5)[0])
-        left = {wire: memoryview(bytes(rest) + bytes(half[wire])) for wire, rest in left.items()}
-        end = time.monotonic() + 150
-        while time.monotonic() < end and any(left.values()):
-            push()
-            time.sleep(0.02)
-        for wire in wires:
-            wire.socket.setblocking(True)
-            self.assertEqual(("RECEIPT", {"receipt-id": "r"}), wire.read(timeout=60)[:2])
-            wire.close()
-        self.assertEqual(count, self.depth(bus, "big"))
         consumer.close()
+        left = {peer: memoryview(bytes(rest) + frames[peer][0][-size // 4:]) for peer, rest in left.items()}
+        push(left, 150, whole=True)
+        for peer, (_, keep) in frames.items():
+            peer.settimeout(60)
+            answered(peer, keep)
+            peer.close()
+        self.assertEqual(count, self.depth(bus, "big"))
+
+    def test_a_user_holds_no_more_memory_than_it_may_over_stomp(self):
+        def connect(bus):
+            wire = Wire(bus.stomp_port)
+            return wire.socket, wire
+        self.hold(connect, lambda _, body: b"SEND\ndestination:/queue/big\nreceipt:r\ncontent-length:%d\n\n" % len(body) + body + b"\0",
+                  lambda _, wire: self.assertEqual(("RECEIPT", {"receipt-id": "r"}), wire.read(timeout=60)[:2]))
+
+    def test_a_user_holds_no_more_memory_than_it_may_over_openwire(self):
+        def connect(bus):
+            connection = ow.OpenWire(bus.openwire_port)
+            return connection.socket, connection
+
+        def answered(_, connection):
+            while (frame := connection.read())[0] != ow.RESPONSE:
+                self.assertNotIn(frame[0], (ow.EXCEPTION, ow.CONNECTION_ERROR))
+        self.hold(connect, lambda connection, body: connection.command(ow.TEXT_MESSAGE, connection.text_message(
+            "big", ow.number(len(body)) + body)), answered)
+
+    def test_a_user_holds_no_more_memory_than_it_may_over_http(self):
+        def connect(bus):
+            return socket.create_connection(("127.0.0.1", bus.http_port)), None
+        head = b"POST /queues/big/messages HTTP/1.1\r\nHost: a\r\nAuthorization: Basic " + base64.b64encode(b"admin:secret")
+        self.hold(connect, lambda _, body: head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body,
+                  lambda peer, _: self.assertRegex(peer.recv(4096), rb"\AHTTP/1\.1 201 "))
 
     # ---- half a message, bad frames ----
 
