@@ -193,7 +193,7 @@ void Broker::Impl::happen(Draft& draft) {
     for (const auto& row : draft.queueRows) {
         if (Queue* q = queue(row.queue); q && q->rowVersion == row.version) q->rowStored = true;
     }
-    if (!draft.linked.link.empty()) sendArrived(std::exchange(draft.linked, {}), true);
+    if (const auto linked = std::exchange(draft.linked, nullptr)) sendArrived(*linked, true);
     if (!draft.schedules.empty()) schedulesHappen(draft);
     if (draft.job) {
         ++draft.job->done;
@@ -260,7 +260,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         if (row)
             lazilyApart(PutRow{Table::producers, numbered.producer, ProducerMemory::encode(*row)});
     }
-    if (!draft.linked.link.empty()) sendArrived(draft.linked, false);
+    if (draft.linked) sendArrived(*draft.linked, false);
     for (const auto& id : draft.made) {
         ServiceCall* call = calls_.find(id);
         if (!call) continue;

@@ -85,7 +85,7 @@ struct Draft {
 
     /// A send over a link that can be resumed.
     struct Linked {
-        std::string link;  ///< its key; empty: none
+        std::string link;  ///< its key
         std::string tag;
         std::uint64_t number = 0;
     };
@@ -101,9 +101,9 @@ struct Draft {
     std::vector<Effect> behind;                ///< answers that wait for it, whatever becomes of it
     std::vector<std::string> dedupKeys;        ///< forgotten where refused
     std::vector<Numbered> producers;           ///< numbers that it takes
-    Linked linked;
-    std::vector<std::string> made;      ///< calls (correlation ids) that this unit starts
-    std::vector<std::string> answered;  ///< calls whose reply this unit brings
+    std::unique_ptr<Linked> linked;            ///< seldom: null
+    std::vector<std::string> made;             ///< calls (correlation ids) that this unit starts
+    std::vector<std::string> answered;         ///< calls whose reply this unit brings
     struct Row {
         QueueId queue;
         std::uint32_t version = 0;
@@ -318,7 +318,7 @@ class Broker::Impl final : public RecoveryListener {
     std::string messageId(StoredId id) const;
 
     // Links that can be resumed (broker_links.cpp).
-    Result<void> checkLink(const Send& c, const Session& session);
+    bool isTheirs(const Send& c, const Session& session);
     void rememberSend(const Send& c, const Session& session, const Message& message, Draft& draft);
     void sendArrived(const Draft::Linked& send, bool stored);
     void answerResumed(const std::string& key, LinkMemory::Link& link);

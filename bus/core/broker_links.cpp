@@ -97,12 +97,10 @@ void Broker::Impl::dropLink(const std::string& key) {
         lazily(EraseRow{Table::instance, LinkMemory::rowKey(key, tag)});
 }
 
-/// Whether a send of this session over this link is taken.
-Result<void> Broker::Impl::checkLink(const Send& c, const Session& s) {
-    if (c.link.empty()) return {};
+/// Whether this session is the one that sends over the link.
+bool Broker::Impl::isTheirs(const Send& c, const Session& s) {
     const auto* link = linkMemory_.find(LinkMemory::key(s.user, c.link));
-    if (link && link->owner == s.id) return {};
-    return {ErrorCode::conflict, "the link was resumed by another connection"};
+    return link && link->owner == s.id;
 }
 
 /// The send becomes part of what is known of its link, in the unit of work that stores it.
@@ -116,7 +114,7 @@ void Broker::Impl::rememberSend(const Send& c, const Session& s, const Message& 
     operations.push_back(PutRow{Table::instance, LinkMemory::rowKey(key, c.tag),
                                 LinkMemory::encode(link.sent.at(c.tag))});
     ++link.inFlight;
-    draft.linked = {std::move(key), c.tag, link.last};
+    draft.linked = std::make_unique<Draft::Linked>(Draft::Linked{std::move(key), c.tag, link.last});
 }
 
 /// Its unit is durable, or was refused.

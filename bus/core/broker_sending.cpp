@@ -224,7 +224,10 @@ bool Broker::Impl::answerRepeated(const Send& c, const Session& s, const std::st
 void Broker::Impl::on(Send& c) {
     Session* s = require(c.session, c.request);
     if (!s) return;
-    if (auto own = checkLink(c, *s); !own) return complete(c.session, c.request, own.error());
+    if (!c.link.empty() && !isTheirs(c, *s)) {
+        return complete(c.session, c.request,
+                        Error{ErrorCode::conflict, "the link was resumed by another connection"});
+    }
     std::string key = dedupKeyOf(c, *s);
     if (answerRepeated(c, *s, key)) return;  // whatever the limits say now
     if (auto allowed = checkSend(*c.message); !allowed)
@@ -275,8 +278,7 @@ void Broker::Impl::on(Send& c) {
     if (c.request)
         draft.effects.push_back(
             Completed{c.session, c.request, std::nullopt, message->id, 0, false});
-    const bool remembered =
-        !draft.dedupKeys.empty() || !draft.producers.empty() || !draft.linked.link.empty();
+    const bool remembered = !draft.dedupKeys.empty() || !draft.producers.empty() || draft.linked;
     const Durability durability = remembered ? Durability::fsync : draft.durability;
     const SessionId id = s->id;
     finish(std::move(draft), durability);
