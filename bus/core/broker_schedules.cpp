@@ -1,10 +1,10 @@
 // Recurring schedules: made, fired, changed, ended, found again.
 //
-// A schedule is a message (its template) that nobody gets, on a queue without a name, and a row: the
-// rule, and how far it has come. Firing is one unit of work: the copy is added, and the row says
-// what is next (or both go, with the last one). So a crash at any moment finds the firing done or
-// not begun, and what is due is fired then. While a unit of a schedule is on its way nothing else is
-// begun with it: what is asked meanwhile waits in Schedule::later.
+// A schedule is a message (its template) that nobody gets, on a queue without a name, and a row:
+// the rule, and how far it has come. Firing is one unit of work: the copy is added, and the row
+// says what is next (or both go, with the last one). So a crash at any moment finds the firing done
+// or not begun, and what is due is fired then. While a unit of a schedule is on its way nothing
+// else is begun with it: what is asked meanwhile waits in Schedule::later.
 #include "bus/core/broker_impl.h"
 #include "bus/core/rows.h"
 
@@ -116,8 +116,7 @@ void Broker::Impl::makeSchedule(const std::shared_ptr<Message>& message, const S
     s.place = draft.added.back().place;
     s.bytes = sizeInQueue(*message);
     draft.unit.operations.push_back(AddMessage{id, message, std::move(stored)});
-    draft.unit.operations.push_back(
-        PutRow{Table::schedules, rows::idKey(id), encodeSchedule(r)});
+    draft.unit.operations.push_back(PutRow{Table::schedules, rows::idKey(id), encodeSchedule(r)});
     draft.durability = Durability::fsync;
     draft.schedules.push_back({Kind::made, id, {}});
 }
@@ -209,11 +208,10 @@ void Broker::Impl::sendScheduled(Schedule& s, const Message& original) {
     const bool makes = !topic && !queueNamed(name);
     if (!access.may(Right::send, topic, name) ||
         (makes && !access.may(Right::create, topic, name))) {
-        return pauseSchedule(s, "its owner, user '" + s.record.owner +
-                                    "', has no right to send there any more");
+        return pauseSchedule(
+            s, "its owner, user '" + s.record.owner + "', has no right to send there any more");
     }
-    const auto copy =
-        copyOf(original, s.record, scheduleName(options_.instance, s.id), now_.wall);
+    const auto copy = copyOf(original, s.record, scheduleName(options_.instance, s.id), now_.wall);
     if (auto allowed = checkSend(*copy); !allowed) return postpone(s, allowed.error());
     Queue* full = nullptr;
     Error why;
@@ -331,7 +329,8 @@ void Broker::Impl::schedulesUndone(Draft& draft, const Error& error) {
 
 bool Broker::Impl::mayChange(Session& session, const Schedule& s) {
     const Destination& to = s.record.destination;
-    return session.user == s.record.owner || session.access.may(Right::manage, to.isTopic(), to.name);
+    return session.user == s.record.owner ||
+           session.access.may(Right::manage, to.isTopic(), to.name);
 }
 
 void Broker::Impl::changeSchedule(Schedule& s, ScheduleRecord becomes, Draft draft) {
@@ -474,17 +473,43 @@ void Broker::Impl::recoverSchedule(std::string_view key, std::string_view value)
 void Broker::Impl::recoverTemplate(StoredId id, EntryPlace place) {
     QueueEntry& entry = templates_->messages.at(place);
     Schedule* s = schedule(id);
-    BUSBAR_CHECK(s, "the store has the template of a schedule, but not the schedule");
+    if (!s) return;  // startSchedules removes it
     s->busy = Schedule::Busy::no;
     s->place = place;
     s->bytes = entry.bytes;
 }
 
+/// A journal that was repaired may have lost the one or the other.
+void Broker::Impl::dropHalves() {
+    std::vector<EntryPlace> alone;
+    if (templates_) {
+        templates_->messages.forEach([&](EntryPlace place, const QueueEntry& entry) {
+            if (!schedules_.contains(entry.id)) alone.push_back(place);
+        });
+    }
+    for (const EntryPlace place : alone) leave(*templates_, place, Leaving::purged);
+    std::vector<StoredId> lost;
+    for (const auto& [id, s] : schedules_) {
+        if (s.busy != Schedule::Busy::no) lost.push_back(id);
+    }
+    for (const StoredId id : lost) {
+        Schedule& s = *schedule(id);
+        notice(Notice::Level::alarm, scheduleName(options_.instance, id),
+               "the schedule of user '" + s.record.owner + "' to " + toUri(s.record.destination) +
+                   " is over: the journal has lost its message");
+        lazily(EraseRow{Table::schedules, rows::idKey(id)});
+        dropSchedule(s);
+    }
+    if (alone.empty()) return;
+    notice(Notice::Level::alarm, "schedules",
+           std::to_string(alone.size()) +
+               " are over: the journal has lost when their messages are to be sent");
+}
+
 void Broker::Impl::startSchedules() {
     clockSeen_ = now_;
+    dropHalves();
     for (auto& [id, s] : schedules_) {
-        BUSBAR_CHECK(s.busy == Schedule::Busy::no,
-                     "the store has a schedule, but not its template");
         auto plan = planOf(s.record.rule);
         if (!plan) {
             s.trouble = plan.error().text;
