@@ -526,6 +526,7 @@ class Broker::Impl final : public RecoveryListener {
     void schedulesUndone(Draft& draft, const Error& error);
     void recoverSchedule(std::string_view key, std::string_view value);
     void recoverTemplate(StoredId id, EntryPlace place);
+    void dropHalves();
     void startSchedules();
     void clockSetBack();
     SchedulePicture pictureOf(const Schedule& schedule) const;

@@ -477,17 +477,43 @@ void Broker::Impl::recoverSchedule(std::string_view key, std::string_view value)
 void Broker::Impl::recoverTemplate(StoredId id, EntryPlace place) {
     QueueEntry& entry = templates_->messages.at(place);
     Schedule* s = schedule(id);
-    BUSBAR_CHECK(s, "the store has the template of a schedule, but not the schedule");
+    if (!s) return;  // startSchedules removes it
     s->busy = Schedule::Busy::no;
     s->place = place;
     s->bytes = entry.bytes;
 }
 
+/// A journal that was repaired may have lost the one or the other.
+void Broker::Impl::dropHalves() {
+    std::vector<EntryPlace> alone;
+    if (templates_) {
+        templates_->messages.forEach([&](EntryPlace place, const QueueEntry& entry) {
+            if (!schedules_.contains(entry.id)) alone.push_back(place);
+        });
+    }
+    for (const EntryPlace place : alone) leave(*templates_, place, Leaving::purged);
+    std::vector<StoredId> lost;
+    for (const auto& [id, s] : schedules_) {
+        if (s.busy != Schedule::Busy::no) lost.push_back(id);
+    }
+    for (const StoredId id : lost) {
+        Schedule& s = *schedule(id);
+        notice(Notice::Level::alarm, scheduleName(options_.instance, id),
+               "the schedule of user '" + s.record.owner + "' to " + toUri(s.record.destination) +
+                   " is over: the journal has lost its message");
+        lazily(EraseRow{Table::schedules, rows::idKey(id)});
+        dropSchedule(s);
+    }
+    if (alone.empty()) return;
+    notice(Notice::Level::alarm, "schedules",
+           std::to_string(alone.size()) +
+               " are over: the journal has lost when their messages are to be sent");
+}
+
 void Broker::Impl::startSchedules() {
     clockSeen_ = now_;
+    dropHalves();
     for (auto& [id, s] : schedules_) {
-        BUSBAR_CHECK(s.busy == Schedule::Busy::no,
-                     "the store has a schedule, but not its template");
         auto plan = planOf(s.record.rule);
         if (!plan) {
             s.trouble = plan.error().text;

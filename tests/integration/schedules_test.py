@@ -290,7 +290,10 @@ class Crashes(unittest.TestCase):
                 threads = [threading.Thread(target=work) for _ in range(4)]
                 for thread in threads:
                     thread.start()
-                time.sleep(0.7)
+                deadline = time.monotonic() + 60
+                while (len(confirmed) < 5 or len(gone) < 3) and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(random.uniform(0, 0.1))
                 bus.kill9()
                 stop.set()
                 for thread in threads:

@@ -187,7 +187,7 @@ void Connection::browseSchedules(std::shared_ptr<const Message> order, const Ans
             return browseSchedules(order, answer, picture.schedules.back().id);
         reply(answer);
     };
-    host_.bus().submit(std::move(command));
+    host_.bus().submit(command);
 }
 
 }  // namespace busbar::openwire

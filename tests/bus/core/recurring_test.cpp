@@ -73,6 +73,7 @@ class RecurringTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(itsLargeBodyIsReferredTo);
     CPPUNIT_TEST(anUnreadableTemplateWaits);
     CPPUNIT_TEST(waitsForItsTimeZone);
+    CPPUNIT_TEST(whatARepairHasLostIsTold);
     CPPUNIT_TEST(nobodyReachesTheTemplates);
     CPPUNIT_TEST_SUITE_END();
 
@@ -712,6 +713,38 @@ class RecurringTest : public CppUnit::TestFixture {
         h.restart();
         h.wait(24h);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), in("q"));
+    }
+
+    /// `busbar journal repair` keeps what is intact: of a schedule perhaps a half.
+    void whatARepairHasLostIsTold() {
+        const auto s = h.open("ann");
+        const auto whole = made(s, "q", every(1h));
+        const auto noRow = made(s, "q", every(1h));
+        const auto noTemplate = made(s, "q", every(1h));
+        UnitOfWork damage;
+        damage.operations.push_back(EraseRow{Table::schedules, rows::idKey(noRow)});
+        for (const auto& [id, stored] : h.store.content().messages) {
+            if (id == noTemplate)
+                damage.operations.push_back(RemoveEntry{stored.entries.begin()->first, id});
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), damage.operations.size());
+        StoreContent content = h.store.content();
+        content.apply(damage);
+        for (const std::size_t told : {2u, 0u}) {
+            Broker after(options());
+            Step step;
+            content.tell(after.recovery());
+            after.start(h.now, step);
+            for (const auto& unit : step.units) content.apply(unit.unit);
+            CPPUNIT_ASSERT_EQUAL(told, step.notices.size());
+            for (const auto& notice : step.notices) {
+                CPPUNIT_ASSERT(notice.level == Notice::Level::alarm);
+                CPPUNIT_ASSERT(notice.text.find("the journal has lost") != string::npos);
+            }
+            after.checkInvariants();
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), after.picture(h.now).scheduleCount);
+        }
+        CPPUNIT_ASSERT(content.messages.size() == 1 && content.messages.contains(whole));
     }
 
     void nobodyReachesTheTemplates() {
