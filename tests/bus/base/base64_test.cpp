@@ -23,8 +23,8 @@ class Base64Test : public CppUnit::TestFixture {
 
     void refusesWhatIsNotExact() {
         CPPUNIT_ASSERT(fromBase64("YQ==") == "a"s && fromBase64("YWI=") == "ab"s);
-        for (const char* wrong : {"Y", "YQ", "YQ=", "YWI", "Y===", "====", "=", "YQ==YQ==", "YR==",
-                                  "YWJ=", "Y Q=", "YQ==\n", "_-==", "YW=I"})
+        for (const char* wrong : {"Y", "YQ", "YQ=", "YWI", "Y===", "====", "=",
+                                  "YQ==YQ==", "YR==", "YWJ=", "Y Q=", "YQ==\n", "_-==", "YW=I"})
             CPPUNIT_ASSERT_MESSAGE(wrong, !fromBase64(wrong));
     }
 };
