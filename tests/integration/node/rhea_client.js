@@ -84,6 +84,54 @@ async function selector(connection) {
     from.close();
 }
 
+async function kinds(connection) {
+    const { data_section, sequence_section } = rhea.message;
+    const properties = { text: 'ü', yes: true, int: rhea.types.wrap_int(-7), long: rhea.types.wrap_long(5000000000), double: 0.5 };
+    const bodies = ['text with ü', data_section(Buffer.from([0, 1, 254, 255])), { a: 1, b: 'x', c: true }, sequence_section([1, 'two', false]), null,
+        ['a', 'list'], rhea.types.wrap_ulong(7), ''];
+    const from = await receiver(connection, { source: 'js.kinds' });
+    for (const body of bodies) {
+        assert.strictEqual(await send(connection, 'js.kinds', { body, application_properties: properties, subject: 's', priority: 7 }), 'accepted');
+        from.add_credit(1);
+        const { message, delivery } = await next(from, 'message');
+        const plain = (value) => (value && value.value !== undefined ? value.value : value);
+        if (body && body.typecode) assert.deepStrictEqual([message.body.typecode, message.body.content], [body.typecode, body.content]);
+        else assert.deepStrictEqual(message.body === undefined ? null : message.body, plain(body));
+        assert.deepStrictEqual({ ...message.application_properties },
+            { text: 'ü', yes: true, int: -7, long: 5000000000, double: 0.5 });
+        assert.deepStrictEqual([message.subject, message.priority], ['s', 7]);
+        delivery.accept();
+    }
+    from.close();
+}
+
+async function browser(connection) {
+    for (const body of ['b1', 'b2']) await send(connection, 'js.b', { body });
+    for (const looks of [true, true, false]) {  // looking twice takes nothing
+        const from = await receiver(connection, { source: { address: 'js.b', distribution_mode: looks ? 'copy' : 'move' } });
+        const came = [];
+        from.on('message', (context) => { came.push(context.message.body); context.delivery.accept(); });
+        from.add_credit(10);
+        from.drain_credit();
+        await next(from, 'receiver_drained');
+        assert.deepStrictEqual(came, ['b1', 'b2']);
+        from.close();
+        await next(from, 'receiver_close');
+    }
+}
+
+async function preSettled(connection) {
+    const sender = connection.open_sender({ target: 'js.p', snd_settle_mode: 1 });
+    await next(sender, 'sendable');
+    sender.send({ body: 'at most once' });
+    const from = await receiver(connection, { source: 'js.p', snd_settle_mode: 1 });
+    from.add_credit(1);
+    const { message, delivery } = await next(from, 'message');
+    assert.deepStrictEqual([message.body, delivery.remote_settled], ['at most once', true]);
+    sender.close();
+    from.close();
+}
+
 async function requestReply(client, server) {
     const requests = await receiver(server, { source: 'js.service' });
     requests.add_credit(1);
@@ -156,6 +204,9 @@ async function main() {
     await settlement(connection);
     await drain(connection);
     await selector(connection);
+    await kinds(connection);
+    await browser(connection);
+    await preSettled(connection);
     await requestReply(connection, other);
     await numberedSends(connection);
     await durable();
