@@ -126,6 +126,13 @@ class AmqpWire:
         self.data = b""
         self.waiting = []  # frames that nobody has asked for yet
         self.next_id = 0
+        try:
+            self.open(password, container, user, frame_max)
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, password, container, user, frame_max):
         self.socket.sendall(b"AMQP\3\1\0\0")
         self.exactly(8)
         self.read()  # mechanisms

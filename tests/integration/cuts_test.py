@@ -2,7 +2,8 @@
 
 A proxy cuts the connection before each frame in turn, and once within one, in both directions; the client reconnects and
 goes on. At the end what was sent was received, each message once. STOMP by stomp.py and AMQP by python3-qpid-proton, with
-numbered sends and exactly-once consumers; OpenWire by ActiveMQ's Java client and its failover:.
+numbered sends and exactly-once consumers; plain AMQP with links that are resumed by their unsettled maps, by a client of our
+own, as none of the others can; OpenWire by ActiveMQ's Java client and its failover:.
 """
 import json
 import logging
@@ -15,6 +16,8 @@ import stomp
 from proton.reactor import ReceiverOption
 from proton.utils import BlockingConnection
 
+import amqp_wire
+from amqp_wire import ACCEPTED, DETACH, RECEIVER, TRANSFER, AmqpWire, Described, Symbol, Uint
 from busbar_fixture import Bus
 from cutting_proxy import DOWN, UP, CuttingProxy, amqp_frame, openwire_frame, stomp_frame
 from java_client import Peer
@@ -189,6 +192,65 @@ class AmqpClient:
         return True
 
 
+class ResumingAmqpClient:
+    """Plain AMQP 1.0, with nothing of Busbar's: links are resumed with what is unsettled (section 2.6.13)."""
+
+    def __init__(self, port):
+        self.port, self.attached, self.unsettled, self.sent, self.bodies = port, False, {}, 0, []
+
+    def __enter__(self):
+        try:
+            self.wire = AmqpWire(self.port, "secret", timeout=WAIT)
+        except (amqp_wire.Closed, OSError) as error:
+            raise Lost from error
+        return self
+
+    def __exit__(self, kind, *_):
+        self.wire.close()
+        return kind is not None and issubclass(kind, (amqp_wire.Closed, OSError))
+
+    def produce(self, name, count):
+        with self:
+            ours = dict.fromkeys(self.unsettled) if self.attached else None
+            known = self.wire.attach_sender(name, name, ours)[7] or {}
+            self.attached = True
+            waiting = {}
+            for tag in list(self.unsettled):
+                if tag in known:
+                    self.wire.transfer(tag, b"", state=Described(ACCEPTED, []), settled=True, resume=True)
+                    del self.unsettled[tag]
+                else:
+                    waiting[self.wire.transfer(tag, self.unsettled[tag])] = tag
+            while self.sent < count:
+                self.sent += 1
+                tag = b"%d" % self.sent
+                self.unsettled[tag] = amqp_wire.message(f"m{self.sent}")
+                waiting[self.wire.transfer(tag, self.unsettled[tag])] = tag
+            while waiting:
+                for number, (code, _) in self.wire.answers(1).items():
+                    assert code == ACCEPTED, code
+                    self.wire.settle(number)
+                    del self.unsettled[waiting.pop(number)]
+            return True
+        return False
+
+    def consume(self, name, count):
+        with self:
+            done = Described(ACCEPTED, [])
+            self.wire.attach_receiver(name, name, self.unsettled if self.attached else None, properties={Symbol("exclusive"): True})
+            self.attached = True
+            self.unsettled = {}  # what was named has left the queue
+            while len(self.bodies) < count:
+                frame = self.wire.wait(TRANSFER)
+                self.bodies.append(amqp_wire.text_of(frame.payload))
+                self.unsettled[frame[2]] = done
+                self.wire.settle(frame[1], RECEIVER, done)
+            self.wire.say(DETACH, Uint(0), False)
+            self.wire.wait(DETACH)
+            return True
+        return False
+
+
 class CutsTest(unittest.TestCase):
     """What the protocols share: the loop over all frames."""
 
@@ -271,6 +333,12 @@ class CutsTest(unittest.TestCase):
     def test_amqp_consumer(self):
         self.all_cuts(self.bus.amqp_port, amqp_frame, self.consumer(AmqpClient))
 
+    def test_amqp_links_that_send_are_resumed(self):
+        self.all_cuts(self.bus.amqp_port, amqp_frame, self.producer(ResumingAmqpClient))
+
+    def test_amqp_links_that_receive_are_resumed(self):
+        self.all_cuts(self.bus.amqp_port, amqp_frame, self.consumer(ResumingAmqpClient))
+
 
 class FailoverCutsTest(CutsTest):
     """ActiveMQ's client reconnects by itself: the application does not see the cut."""
@@ -308,6 +376,7 @@ class FailoverCutsTest(CutsTest):
 
     # Those of the others are not run again.
     test_stomp_producer = test_stomp_consumer = test_amqp_producer = test_amqp_consumer = None
+    test_amqp_links_that_send_are_resumed = test_amqp_links_that_receive_are_resumed = None
 
 
 if __name__ == "__main__":
