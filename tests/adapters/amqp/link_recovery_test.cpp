@@ -307,7 +307,7 @@ class AmqpLinkRecoveryTest : public CppUnit::TestFixture {
         small.attachSender(raw::unsettled(theirs));
         small.resumed(known);
         const auto attach = small.came(kAttach).at(0);
-        CPPUNIT_ASSERT(attach.bytes.size() + 8 <= 512);
+        CPPUNIT_ASSERT(attach.bytes->size() + 8 <= 512);
         CPPUNIT_ASSERT(attach.fields.at(8).isTrue());
         small.transfer(0, "tag100", "", true, true);
         CPPUNIT_ASSERT(small.came(kDetach).empty());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -86,8 +87,8 @@ inline std::string frame(std::uint8_t code, const std::vector<std::string>& fiel
 
 /// A frame that came.
 struct Read {
-    std::uint64_t code = 0;  ///< 0: empty
-    std::string bytes;       ///< what `fields` are views of
+    std::uint64_t code = 0;                    ///< 0: empty
+    std::shared_ptr<const std::string> bytes;  ///< what `fields` are views of, also in copies
     amqp::Item fields;
     std::string payload;
 };
@@ -104,19 +105,15 @@ inline std::vector<Read> frames(std::string& bytes) {
         for (const char c : bytes.substr(0, 4)) size = size << 8 | static_cast<unsigned char>(c);
         if (bytes.size() < size) break;
         Read& read = out.emplace_back();
-        read.bytes = bytes.substr(8, size - 8);
+        read.bytes = std::make_shared<const std::string>(bytes.substr(8, size - 8));
         bytes.erase(0, size);
-        if (read.bytes.empty()) continue;
-        amqp::Reader reader(read.bytes);
+        if (read.bytes->empty()) continue;
+        amqp::Reader reader(*read.bytes);
         auto item = reader.next();
         if (!item) continue;
         read.code = item->at(0).bits;
-        read.payload = read.bytes.substr(reader.position());
+        read.payload = read.bytes->substr(reader.position());
         read.fields = std::move(item->items[1]);
-    }
-    // Views stay right although the vector has grown: they are read anew.
-    for (Read& read : out) {
-        if (read.code != 0) read.fields = std::move(amqp::Reader(read.bytes).next()->items[1]);
     }
     return out;
 }
