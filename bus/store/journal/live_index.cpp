@@ -123,7 +123,11 @@ void LiveIndex::account(const Location& at, std::uint64_t extra, bool live) {
 
 bool LiveIndex::addMessage(StoredId id, std::span<const Entry> entries,
                            const LiveMessage& message) {
-    if (find(id) != nullptr) return false;
+    if (find(id) != nullptr) {
+        // What was dropped may be added again: a message that is spilled for another queue.
+        catchUp();
+        if (find(id) != nullptr) return false;
+    }
     insert(id, entries, message);
     return true;
 }

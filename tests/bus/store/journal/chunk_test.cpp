@@ -64,6 +64,7 @@ class ChunkTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(brokenBytesAreRefusedOrShorter);
     CPPUNIT_TEST(theIndexKeepsFewChunksOpen);
     CPPUNIT_TEST(theIndexIsTheSameWhateverIsPacked);
+    CPPUNIT_TEST(whatWasDroppedMayComeAgain);
     CPPUNIT_TEST(copiedIndexesLoad);
     CPPUNIT_TEST_SUITE_END();
 
@@ -169,6 +170,19 @@ class ChunkTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(model == found);
         CPPUNIT_ASSERT_EQUAL(entryCount, index.entries());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{model.size()}, index.messages());
+    }
+
+    void whatWasDroppedMayComeAgain() {
+        LiveIndex index;
+        fill(index, 300'000);
+        index.dropEntry(QueueId(1), StoredId(7));
+        CPPUNIT_ASSERT(index.behind());  // its chunk is packed
+        const std::vector<ListedEntry> entries{{QueueId(2)}};
+        CPPUNIT_ASSERT(index.addMessage(StoredId(7), entries, {placeOf(7), {}}));
+        CPPUNIT_ASSERT(!index.addMessage(StoredId(7), entries, {placeOf(7), {}}));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{300'000}, index.messages());
+        CPPUNIT_ASSERT(index.removeEntry(QueueId(1), StoredId(7)) == LiveIndex::Found::noEntry);
+        CPPUNIT_ASSERT(index.removeEntry(QueueId(2), StoredId(7)) == LiveIndex::Found::yes);
     }
 
     void copiedIndexesLoad() {
