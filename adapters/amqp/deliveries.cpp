@@ -4,7 +4,6 @@
 #include <proton/disposition.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace busbar::amqp {
@@ -12,14 +11,6 @@ namespace {
 
 constexpr std::uint32_t kBrowsePage = 100;
 constexpr std::size_t kSessionBytesMax = 1u << 20;  // written and not yet within the peer's window
-
-/// The tag is the message's own number: the same at every delivery, on every connection.
-std::array<char, 8> tagOf(StoredId stored) {
-    std::array<char, 8> tag{};
-    for (std::size_t i = 0; i < tag.size(); ++i)
-        tag[i] = static_cast<char>(stored.value >> (8 * (7 - i)));
-    return tag;
-}
 
 void send(pn_link_t* link, std::string_view bytes) {
     if (!bytes.empty()) pn_link_send(link, bytes.data(), bytes.size());

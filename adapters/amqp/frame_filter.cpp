@@ -1,5 +1,6 @@
 #include "adapters/amqp/frame_filter.h"
 
+#include "adapters/amqp/big_endian.h"
 #include "adapters/amqp/types.h"
 
 #include <algorithm>
@@ -21,12 +22,6 @@ constexpr std::size_t kAttachedMax = 4096;  // attach frames that nobody asked a
 constexpr std::size_t kMapBytesMax = 1u << 20;
 constexpr std::size_t kTagMax = 32;
 
-std::uint64_t big(std::string_view bytes) {
-    std::uint64_t value = 0;
-    for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
-    return value;
-}
-
 std::string_view viewOf(std::span<char> bytes) {
     return {bytes.data(), bytes.size()};
 }
@@ -37,7 +32,7 @@ bool isProtocolHeader(std::string_view bytes) {
 }
 
 std::uint16_t channelOf(std::string_view frame) {
-    return static_cast<std::uint16_t>(big(frame.substr(6, 2)));
+    return static_cast<std::uint16_t>(readBig(frame.substr(6, 2)));
 }
 
 /// A performative's list, field by field: each as a value and as its bytes.
@@ -77,7 +72,7 @@ bool listHead(std::string_view list, std::size_t& head, std::uint64_t& count) {
     const std::size_t width = code == 0x45 ? 0 : code == 0xc0 ? 1 : 4;
     head = 1 + 2 * width;
     if (list.size() < head) return false;
-    count = big(list.substr(1 + width, width));
+    count = readBig(list.substr(1 + width, width));
     return true;
 }
 
@@ -105,10 +100,6 @@ bool read(std::string_view frame, Fields& fields) {
     }
     fields.payload = list.substr(at);
     return true;
-}
-
-void putBig(std::string& out, std::uint64_t value, std::size_t width) {
-    for (std::size_t i = width; i-- > 0;) out += static_cast<char>(value >> (8 * i));
 }
 
 /// The frame with these fields in place of its own.
@@ -186,7 +177,7 @@ std::size_t FrameFilter::frameAt(std::span<char> bytes) {
     const std::string_view all = viewOf(bytes);
     if (all.size() < kHeaderBytes) return 0;
     if (isProtocolHeader(all)) return kHeaderBytes;
-    const std::uint64_t size = big(all.substr(0, 4));
+    const std::uint64_t size = readBig(all.substr(0, 4));
     if (size < kHeaderBytes || size > frameBytesMax_) {
         lost_ = true;
         return 0;
@@ -308,7 +299,8 @@ void FrameFilter::output(std::string_view bytes, std::string& out) {
     carry_ += bytes;
     std::string_view rest = carry_;
     while (rest.size() >= kHeaderBytes) {
-        const std::uint64_t size = isProtocolHeader(rest) ? kHeaderBytes : big(rest.substr(0, 4));
+        const std::uint64_t size =
+            isProtocolHeader(rest) ? kHeaderBytes : readBig(rest.substr(0, 4));
         if (size < kHeaderBytes) {  // no frame: not from Proton
             out += std::exchange(rest, {});
             break;

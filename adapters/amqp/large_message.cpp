@@ -1,5 +1,7 @@
 #include "adapters/amqp/large_message.h"
 
+#include "adapters/amqp/big_endian.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -18,12 +20,6 @@ struct SectionHead {
 
 enum class Parsed : unsigned char { whole, cut, bad };
 
-std::uint64_t big(std::string_view bytes) {
-    std::uint64_t value = 0;
-    for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
-    return value;
-}
-
 /// How long the descriptor at the front is; 0: more bytes are needed, npos: it is none of ours.
 std::size_t descriptorBytes(std::string_view bytes) {
     if (bytes.empty()) return 0;
@@ -34,10 +30,11 @@ std::size_t descriptorBytes(std::string_view bytes) {
             return 9;
         case 0xa3:
             if (bytes.size() < 2) return 0;
-            return 2 + big(bytes.substr(1, 1));
+            return 2 + readBig(bytes.substr(1, 1));
         case 0xb3:
             if (bytes.size() < 5) return 0;
-            return big(bytes.substr(1, 4)) > kSymbolMax ? bytes.npos : 5 + big(bytes.substr(1, 4));
+            return readBig(bytes.substr(1, 4)) > kSymbolMax ? bytes.npos
+                                                            : 5 + readBig(bytes.substr(1, 4));
         default:
             return bytes.npos;
     }
@@ -78,7 +75,7 @@ Parsed parseHead(std::string_view bytes, SectionHead& head) {
     if (width == bytes.npos) return Parsed::bad;
     head.bytes = 2 + descriptor + width;
     if (bytes.size() < head.bytes) return Parsed::cut;
-    head.payload = big(bytes.substr(2 + descriptor, width));
+    head.payload = readBig(bytes.substr(2 + descriptor, width));
     return Parsed::whole;
 }
 

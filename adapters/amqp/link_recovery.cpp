@@ -18,20 +18,6 @@ std::string tagOf(pn_delivery_t* delivery) {
     return {tag.start, tag.size};
 }
 
-/// The number of the message that we sent with this tag (deliveries.cpp); 0: not one of ours.
-StoredId storedOf(std::string_view tag) {
-    std::uint64_t value = 0;
-    if (tag.size() != sizeof value) return StoredId();
-    for (const char c : tag) value = value << 8 | static_cast<unsigned char>(c);
-    return StoredId(value);
-}
-
-std::string tagOf(StoredId stored) {
-    std::string tag;
-    for (int shift = 56; shift >= 0; shift -= 8) tag += static_cast<char>(stored.value >> shift);
-    return tag;
-}
-
 }  // namespace
 
 // ---- from producers

@@ -1,6 +1,7 @@
 // Private to this folder: what the engine keeps of each link.
 #pragma once
 
+#include "adapters/amqp/big_endian.h"
 #include "adapters/amqp/frame_filter.h"
 #include "adapters/amqp/large_message.h"
 #include "adapters/amqp/mapping.h"
@@ -19,6 +20,18 @@ namespace busbar::amqp {
 
 /// An id within the connection; also the consumer's id where the link is one.
 using LinkId = std::uint64_t;
+
+/// The tag that we give a delivery is the message's own number: the same each time, on every
+/// connection.
+inline std::string tagOf(StoredId stored) {
+    std::string tag;
+    putBig(tag, stored.value, sizeof stored.value);
+    return tag;
+}
+/// And back; 0: it is not one of ours.
+inline StoredId storedOf(std::string_view tag) {
+    return tag.size() == sizeof(StoredId::value) ? StoredId(readBig(tag)) : StoredId();
+}
 
 /// A message whose body goes to the store while it arrives.
 struct Inflow {

@@ -1,5 +1,7 @@
 #include "adapters/amqp/types.h"
 
+#include "adapters/amqp/big_endian.h"
+
 #include <algorithm>
 #include <bit>
 #include <iterator>
@@ -14,10 +16,6 @@ constexpr std::string_view kNames[] = {
     "short",      "int",     "long",      "float",    "double", "decimal32", "decimal64",
     "decimal128", "char",    "timestamp", "uuid",     "binary", "string",    "symbol",
     "list",       "map",     "array",     "described"};
-
-void putBig(std::string& out, std::uint64_t value, std::size_t width) {
-    for (std::size_t i = width; i-- > 0;) out += static_cast<char>(value >> (8 * i));
-}
 
 void putCode(std::string& out, unsigned code) {
     out += static_cast<char>(code);
