@@ -34,8 +34,10 @@ constexpr Milliseconds kDrainLook{20};
 constexpr std::size_t kWorkers = 2;
 constexpr std::size_t kWorkerTasksMax = 256;
 
-BrokerOptions brokerOptions(const Configuration& c, FileSystem& files) {
+BrokerOptions brokerOptions(const Configuration& c, FileSystem& files,
+                            std::shared_ptr<const LeaseTokens> leaseTokens) {
     BrokerOptions options;
+    options.leaseTokens = std::move(leaseTokens);
     options.zones = std::make_shared<SystemZones>(files);
     options.instance = randomToken(5);  // what the store remembers from its first start wins
     options.queueDefaults = c.queueDefaults;
@@ -130,7 +132,7 @@ class Daemon::Impl {
         : configuration_(std::move(c)),
           files_(makePosixFileSystem()),
           sessions_("http"),
-          endpoints_(sessions_, endpointOptions(configuration_)),
+          endpoints_(sessions_, endpointOptions(configuration_, leaseTokens_)),
           operations_(
               sessions_,
               [this](std::string_view queue) { return optionsOfNewQueue(configuration_, queue); }),
@@ -157,7 +159,7 @@ class Daemon::Impl {
         makeLoops();
         if (auto ready = openUsers(); !ready) return ready;
         core_ = std::make_unique<CoreLoop>(*loops_[0], *store_, clock_,
-                                           brokerOptions(configuration_, *files_));
+                                           brokerOptions(configuration_, *files_, leaseTokens_));
         if (auto recovered = recover(); !recovered) return recovered;
         core_->setAccess({configuration_.permissions, rolesOfAll()});
         core_->onStoreFailure([this](const Error& error) { fail("journal", error); });
@@ -241,8 +243,10 @@ class Daemon::Impl {
     }
 
   private:
-    static http::MessageEndpointOptions endpointOptions(const Configuration& c) {
+    static http::MessageEndpointOptions endpointOptions(
+        const Configuration& c, std::shared_ptr<const LeaseTokens> leaseTokens) {
         http::MessageEndpointOptions options;
+        options.leaseTokens = std::move(leaseTokens);
         options.bodyBytesMax = c.http.bodyBytesMax;
         options.largeBytesMax = c.largeBodyBytesMax;
         return options;
@@ -400,6 +404,7 @@ class Daemon::Impl {
     http::UserSessions sessions_;
     WorkerPool workers_{kWorkers, kWorkerTasksMax};
     soap::SoapServices services_;
+    const std::shared_ptr<const LeaseTokens> leaseTokens_ = std::make_shared<LeaseTokens>();
     http::MessageEndpoints endpoints_;
     http::OperationEndpoints operations_;
     http::ManagementEndpoints management_;

@@ -18,6 +18,7 @@ struct Bounds {
     std::uint64_t min = 0;
     std::uint64_t max = ~std::uint64_t{0};
 };
+constexpr Bounds kLeaseBounds{0, static_cast<std::uint64_t>(kLeaseMax.count())};
 
 template <class T>
 Result<void> parseNumber(T& into, std::string_view text, Bounds bounds) {
@@ -262,6 +263,7 @@ void addStorage(std::vector<Setting>& out) {
         setting("queue-defaults.park-failed-groups", BUSBAR_AT(queueDefaults.parkFailedGroups)));
     out.push_back(
         setting("queue-defaults.redelivery-delays-ms", BUSBAR_AT(queueDefaults.redeliveryDelays)));
+    out.push_back(setting("queue-defaults.lease-ms", BUSBAR_AT(queueDefaults.lease), kLeaseBounds));
 }
 
 std::vector<Setting> makeSettings() {
@@ -310,6 +312,7 @@ Result<void> setQueueOption(QueueOptions& options, std::string_view name, std::s
     if (name == "durability") return parse(options.keep, value, {});
     if (name == "park-failed-groups") return parse(options.parkFailedGroups, value, {});
     if (name == "redelivery-delays-ms") return parse(options.redeliveryDelays, value, {});
+    if (name == "lease-ms") return parse(options.lease, value, kLeaseBounds);
     return {ErrorCode::notFound, "queues have no option '" + std::string(name) + "'"};
 }
 
@@ -322,7 +325,8 @@ std::vector<std::pair<std::string, std::string>> queueOptionAttributes(
             {"when-full", print(options.whenFull)},
             {"durability", print(options.keep)},
             {"park-failed-groups", print(options.parkFailedGroups)},
-            {"redelivery-delays-ms", print(options.redeliveryDelays)}};
+            {"redelivery-delays-ms", print(options.redeliveryDelays)},
+            {"lease-ms", print(options.lease)}};
 }
 
 }  // namespace busbar

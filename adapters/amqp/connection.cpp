@@ -234,6 +234,7 @@ void Connection::onEffect(Effect& effect) {
     if (auto* completed = std::get_if<Completed>(&effect)) return onCompleted(*completed);
     if (auto* browsed = std::get_if<Browsed>(&effect)) return onBrowsed(*browsed);
     if (auto* resumed = std::get_if<LinkResumed>(&effect)) return onResumed(*resumed);
+    if (auto* lease = std::get_if<LeaseEnded>(&effect)) return endLease(*lease);
     if (auto* blocked = std::get_if<ProducerBlocked>(&effect)) {
         blocked_ = blocked->blocked;
         return topUpAll();

@@ -182,6 +182,7 @@ class Connection final : public Engine, public SessionListener {
     void onFlow(Link& link);
     void deliver(Delivered& effect);
     void writeWaiting();
+    DeliveryFacts factsOf(const Link& link, const Delivery& delivery) const;
     void writeDelivery(Link& link, Delivery& delivery);
     pn_delivery_t* begin(Link& link, const Delivery& delivery);
     void finish(Link& link, const Delivery& delivery, pn_delivery_t* out);
@@ -197,6 +198,8 @@ class Connection final : public Engine, public SessionListener {
     // dispositions.cpp
     void onDisposition(Link& link, pn_delivery_t* delivery);
     void settleOne(Link& link, Link::Unsettled& unsettled, std::uint64_t state);
+    void extend(DeliveryId id, Milliseconds lease);
+    void endLease(const LeaseEnded& effect);
     static Settle outcomeOf(pn_delivery_t* delivery, std::uint64_t state);
     void enlist(Link& link, Link::Unsettled& unsettled, const TransactionalState& state);
     void flushSettles();

@@ -102,7 +102,9 @@ void Connection::writeWaiting() {
         waiting_.pop_front();
         if (!link) continue;
         --link->waiting;
-        if (next.delivery.message->large)
+        if (!next.delivery.message)  // its lease ran out before it could be written
+            onFlow(*link);
+        else if (next.delivery.message->large)
             beginOutflow(*link, std::move(next.delivery));
         else
             writeDelivery(*link, next.delivery);
@@ -122,17 +124,23 @@ void Connection::finish(Link& link, const Delivery& delivery, pn_delivery_t* out
     auto& unsettled = link.unsettled[delivery.id];
     unsettled.id = delivery.id;
     unsettled.delivery = out;
+    if (delivery.lease) unsettled.lease = delivery.lease->length;
     pn_delivery_set_context(out, &unsettled);
 }
 
-void Connection::writeDelivery(Link& link, Delivery& delivery) {
+DeliveryFacts Connection::factsOf(const Link& link, const Delivery& delivery) const {
     DeliveryFacts facts;
     facts.count = delivery.count;
     if (link.showsStored) facts.stored = delivery.stored;
     facts.fencingToken = delivery.fencingToken;
     facts.firstOfGroup = delivery.firstOfGroup;
+    facts.lease = delivery.lease;
     facts.now = host_.now().wall;
-    const Outgoing bytes = toWire(*delivery.message, facts);
+    return facts;
+}
+
+void Connection::writeDelivery(Link& link, Delivery& delivery) {
+    const Outgoing bytes = toWire(*delivery.message, factsOf(link, delivery));
     pn_delivery_t* out = begin(link, delivery);
     send(link.pn, bytes.head);
     send(link.pn, bytes.body.view());
@@ -186,15 +194,13 @@ void Connection::onPiece(Result<Buffer> piece) {
         return onFlow(*link);
     }
     if (!flow.out) {
-        DeliveryFacts facts;
-        facts.count = flow.delivery.count;
-        facts.now = host_.now().wall;
-        Outgoing bytes = toWire(*flow.delivery.message, facts);
+        Outgoing bytes = toWire(*flow.delivery.message, factsOf(*link, flow.delivery));
         flow.out = begin(*link, flow.delivery);
         flow.tail = std::move(bytes.tail);
         send(link->pn, bytes.head);
     }
     send(link->pn, piece->view());
+    if (flow.delivery.lease) extend(flow.delivery.id, flow.delivery.lease->length);
     if (flow.body->left() > 0) {
         write();
         host_.flush();

@@ -3,9 +3,22 @@
 
 #include <proton/disposition.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace busbar::amqp {
+namespace {
+
+constexpr std::int64_t kDelayMax = 30ll * 24 * 3600 * 1000;
+
+/// Of `modified`: not again before that time. The key is the one that delays a send.
+Milliseconds delayOf(const Item& annotations) {
+    const Item& delay = annotations.find("x-opt-delivery-delay");
+    if (!delay.isInteger()) return Milliseconds(0);
+    return Milliseconds(std::clamp<std::int64_t>(delay.number(), 0, kDelayMax));
+}
+
+}  // namespace
 
 void Connection::onDisposition(Link& link, pn_delivery_t* delivery) {
     auto* unsettled = static_cast<Link::Unsettled*>(pn_delivery_get_context(delivery));
@@ -26,6 +39,8 @@ void Connection::onDisposition(Link& link, pn_delivery_t* delivery) {
     const auto transactional = readState(pn_delivery_remote(delivery));
     if (!transactional.id.empty()) return enlist(link, *unsettled, transactional);
     if (state == PN_RECEIVED || state == 0) {
+        // "Still at it": for as long again.
+        if (!over && state == PN_RECEIVED) extend(unsettled->id, unsettled->lease);
         if (!over) return;
         state = PN_RELEASED;  // let go without a word: nobody has processed it
     }
@@ -52,6 +67,7 @@ Settle Connection::outcomeOf(pn_delivery_t* delivery, std::uint64_t state) {
             } else {
                 settle.outcome =
                     pn_disposition_is_failed(remote) ? Outcome::failed : Outcome::released;
+                settle.delay = delayOf(read(pn_disposition_annotations(remote)).item);
             }
             break;
         default:
@@ -92,6 +108,35 @@ void Connection::settleOne(Link& link, Link::Unsettled& unsettled, std::uint64_t
         });
     }
     host_.bus().submit(std::move(command));
+}
+
+/// Nothing where it has no end.
+void Connection::extend(DeliveryId id, Milliseconds lease) {
+    if (lease <= Milliseconds(0)) return;
+    ExtendLease command;
+    command.session = session_;
+    command.deliveries = {id};
+    command.lease = lease;
+    host_.bus().submit(std::move(command));
+}
+
+/// The client is told: it is settled from our side.
+void Connection::endLease(const LeaseEnded& effect) {
+    Link* link = find(effect.consumer.value);
+    if (!link) return;
+    const auto found = link->unsettled.find(effect.delivery);
+    if (found == link->unsettled.end()) {
+        const auto waits = std::find_if(waiting_.begin(), waiting_.end(), [&](const Delivered& d) {
+            return d.delivery.id == effect.delivery;
+        });
+        if (waits != waiting_.end()) waits->delivery.message = nullptr;
+        return;
+    }
+    Link::Unsettled& unsettled = found->second;
+    if (unsettled.settling || unsettled.enlisted) return;  // it will be told by the answer
+    if (effect.lapsed) pn_disposition_set_failed(pn_delivery_local(unsettled.delivery), true);
+    settle(unsettled.delivery, effect.lapsed ? PN_MODIFIED : PN_RELEASED);
+    link->unsettled.erase(found);
 }
 
 /// AMQP 1.0 section 4.4.2.

@@ -79,6 +79,7 @@ struct Link {
         pn_delivery_t* delivery = nullptr;
         bool enlisted = false;  ///< has its outcome in a transaction that is open, or was
         bool settling = false;  ///< its outcome is on its way to the bus; the client waits
+        Milliseconds lease{0};  ///< 0: it has no end
     };
     std::unordered_map<DeliveryId, Unsettled> unsettled;
     std::uint32_t granted = 0;  ///< credit that the bus has and did not use; browser: seen last

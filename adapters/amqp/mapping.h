@@ -5,6 +5,7 @@
 #include "adapters/amqp/types.h"
 #include "bus/base/clock.h"
 #include "bus/base/ids.h"
+#include "bus/core/effects.h"
 #include "bus/message/message.h"
 
 #include <memory>
@@ -39,7 +40,9 @@ struct DeliveryFacts {
     std::optional<StoredId> stored;  ///< annotation x-opt-busbar-stored
     std::uint64_t fencingToken = 0;  ///< annotation x-opt-busbar-fencing-token; 0: none
     bool firstOfGroup = false;       ///< annotation x-opt-busbar-first-of-group
-    WallTime now{};                  ///< what the time to live is counted from
+    /// Annotations x-opt-busbar-lease and x-opt-locked-until; null: none.
+    std::shared_ptr<const LeaseGrant> lease{};
+    WallTime now{};  ///< what the time to live is counted from
 };
 
 /// A message's bytes on their way out: head, then the body (or, where Message::large is set, what

@@ -101,7 +101,8 @@ class Out {
     }
 
     void deliveryAnnotations() {
-        if (!facts_.stored && facts_.fencingToken == 0 && !facts_.firstOfGroup) return;
+        if (!facts_.stored && facts_.fencingToken == 0 && !facts_.firstOfGroup && !facts_.lease)
+            return;
         section(out_.head, Section::deliveryAnnotations);
         Compound map(out_.head, Compound::Kind::map);
         std::size_t elements = 0;
@@ -116,6 +117,13 @@ class Out {
             putSymbol(out_.head, "x-opt-busbar-first-of-group");
             putBoolean(out_.head, true);
             elements += 2;
+        }
+        if (facts_.lease) {
+            putSymbol(out_.head, "x-opt-busbar-lease");
+            putString(out_.head, facts_.lease->token);
+            putSymbol(out_.head, "x-opt-locked-until");
+            putTimestamp(out_.head, millis(facts_.lease->until));
+            elements += 4;
         }
         map.end(elements);
     }

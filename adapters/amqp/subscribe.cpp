@@ -139,12 +139,14 @@ Result<void> Connection::readSubscription(Link& link, Subscribe& command) {
     return {};
 }
 
-/// Beyond the standard: priority, exclusive, busbar-exactly-once, busbar-processed.
+/// Beyond the standard: priority, exclusive, busbar-lease, busbar-exactly-once, busbar-processed.
 Result<void> Connection::readLinkProperties(Link& link, Subscribe& command) {
     const Held properties = read(pn_link_remote_properties(link.pn), kPropertiesBytesMax);
     if (const Item& priority = properties.item.find("priority"); priority.isInteger())
         command.priority = static_cast<std::int32_t>(priority.number());
     command.exclusive = properties.item.find("exclusive").isTrue();
+    if (const Item& lease = properties.item.find("busbar-lease"); lease.isInteger())
+        command.lease = Milliseconds(lease.number());
     command.exactlyOnce = properties.item.find("busbar-exactly-once").isTrue();
     link.showsStored = command.exactlyOnce;
     const Item& processed = properties.item.find("busbar-processed");

@@ -1,9 +1,9 @@
 // Large bodies on their way out: which lease has which, and the answer that streams one.
 #pragma once
 
-#include "adapters/http/lease_token.h"
 #include "adapters/transport/body_transfer.h"
 #include "adapters/transport/http.h"
+#include "bus/core/lease_tokens.h"
 
 #include <map>
 #include <mutex>

@@ -5,6 +5,7 @@
 #include "adapters/http/event_stream.h"
 #include "adapters/http/message_mapping.h"
 #include "adapters/http/parameters.h"
+#include "bus/base/check.h"
 #include "bus/core/schedules.h"
 
 #include <functional>
@@ -144,7 +145,9 @@ class Settlements {
 }  // namespace
 
 MessageEndpoints::MessageEndpoints(UserSessions& sessions, MessageEndpointOptions options)
-    : sessions_(sessions), options_(options) {}
+    : sessions_(sessions), options_(std::move(options)) {
+    BUSBAR_CHECK(options_.leaseTokens, "leases need the broker's tokens");
+}
 
 void MessageEndpoints::install(Router& router) {
     using Access = Router::Access;
@@ -214,7 +217,7 @@ void MessageEndpoints::receive(const Request& request, const ResponderPtr& respo
         durationOf("wait", request.parameter("wait"), Milliseconds(0), options_.waitMax);
     if (!wait) return answerError(responder, wait.error());
     const auto lease =
-        durationOf("lease", request.parameter("lease"), options_.leaseDefault, options_.leaseMax);
+        durationOf("lease", request.parameter("lease"), options_.leaseDefault, kLeaseMax);
     if (!lease) return answerError(responder, lease.error());
     const auto oneGroup = booleanOf("oneGroup", request.parameter("oneGroup"), false);
     if (!oneGroup) return answerError(responder, oneGroup.error());
@@ -232,41 +235,42 @@ void MessageEndpoints::receive(const Request& request, const ResponderPtr& respo
     // Who closes while it waits for messages is rather gone than half-closed: its messages are
     // better with somebody else now than when their lease ends.
     const bool waits = command.wait > Milliseconds(0);
-    sessions_.ask(
-        bus, caller, std::move(command),
-        [=, this, &bus, lease = *lease, queue = destinationName(request)](Effect& effect) {
-            if (const auto* error = errorOf(effect)) return answerError(responder, *error);
-            const auto* received = std::get_if<Received>(&effect);
-            if (received == nullptr) return;
-            if (!responder->gone() && !(waits && responder->inputEnded())) {
-                return responder->send(
-                    Response::json(200, receivedJson(queue, session, lease, *received)));
-            }
-            responder->send(Response::json(200, "[]"));
-            Settle back;  // nobody is there to take them: not tried
-            for (const auto& delivery : received->deliveries)
-                back.deliveries.push_back(delivery.id);
-            back.outcome = Outcome::released;
-            back.holder = session;
-            if (!back.deliveries.empty()) sessions_.tell(bus, caller, std::move(back));
-        });
+    sessions_.ask(bus, caller, std::move(command),
+                  [=, this, &bus, queue = destinationName(request)](Effect& effect) {
+                      if (const auto* error = errorOf(effect))
+                          return answerError(responder, *error);
+                      const auto* received = std::get_if<Received>(&effect);
+                      if (received == nullptr) return;
+                      if (!responder->gone() && !(waits && responder->inputEnded())) {
+                          return responder->send(
+                              Response::json(200, receivedJson(queue, session, *received)));
+                      }
+                      responder->send(Response::json(200, "[]"));
+                      Settle back;  // nobody is there to take them: not tried
+                      for (const auto& delivery : received->deliveries)
+                          back.deliveries.push_back(delivery.id);
+                      back.outcome = Outcome::released;
+                      back.holder = session;
+                      if (!back.deliveries.empty()) sessions_.tell(bus, caller, std::move(back));
+                  });
 }
 
 std::string MessageEndpoints::receivedJson(const std::string& queue, SessionId session,
-                                           Milliseconds lease, const Received& received) {
+                                           const Received& received) {
     JsonWriter json;
     json.beginArray();
     for (const auto& delivery : received.deliveries) {
         writeMessage(json, *delivery.message, [&](JsonWriter& out) {
-            const auto token = tokens_.make(queue, {session, delivery.id});
+            const std::string& token = delivery.lease->token;
             out.key("lease").string(token);
             if (const auto& large = delivery.message->large) {
-                bodies_.add({session, delivery.id}, large, lease);
+                bodies_.add({session, delivery.id}, large, delivery.lease->length);
                 out.key("bodyPath")
                     .string("/queues/" + encodeSegment(queue) + "/leases/" + token + "/body");
             }
             out.key("position").number(delivery.stored.value);
             out.key("deliveryCount").number(delivery.count);
+            out.key("fencingToken").number(delivery.fencingToken);
         });
     }
     json.endArray();
@@ -298,7 +302,7 @@ void MessageEndpoints::browse(const Request& request, const ResponderPtr& respon
 
 void MessageEndpoints::settle(const Request& request, const ResponderPtr& responder,
                               Outcome outcome) {
-    const auto lease = tokens_.read(destinationName(request), leaseText(request));
+    const auto lease = options_.leaseTokens->read(destinationName(request), leaseText(request));
     if (!lease) return answerError(responder, lease.error());
     Settle command;
     command.deliveries = {lease->delivery};
@@ -312,10 +316,10 @@ void MessageEndpoints::settle(const Request& request, const ResponderPtr& respon
 }
 
 void MessageEndpoints::extend(const Request& request, const ResponderPtr& responder) {
-    const auto lease = tokens_.read(destinationName(request), leaseText(request));
+    const auto lease = options_.leaseTokens->read(destinationName(request), leaseText(request));
     if (!lease) return answerError(responder, lease.error());
     const auto length =
-        durationOf("lease", request.parameter("lease"), options_.leaseDefault, options_.leaseMax);
+        durationOf("lease", request.parameter("lease"), options_.leaseDefault, kLeaseMax);
     if (!length) return answerError(responder, length.error());
     ExtendLease command;
     command.deliveries = {lease->delivery};
@@ -326,7 +330,7 @@ void MessageEndpoints::extend(const Request& request, const ResponderPtr& respon
 
 /// Reading renews the lease: who takes long is not overtaken at once.
 void MessageEndpoints::body(const Request& request, const ResponderPtr& responder) {
-    const auto lease = tokens_.read(destinationName(request), leaseText(request));
+    const auto lease = options_.leaseTokens->read(destinationName(request), leaseText(request));
     if (!lease) return answerError(responder, lease.error());
     const auto leased = bodies_.find(*lease);
     if (!leased.body) {
@@ -357,7 +361,7 @@ void MessageEndpoints::settleMany(const Request& request, const ResponderPtr& re
     std::vector<std::string> leases;
     for (const auto& element : *elements) {
         leases.emplace_back(fieldOf(element, "lease"));
-        const auto lease = tokens_.read(destinationName(request), leases.back());
+        const auto lease = options_.leaseTokens->read(destinationName(request), leases.back());
         if (!lease && lease.error().code != ErrorCode::lockLost)
             return answerError(responder, lease.error());
         const auto outcome = outcomeOf(fieldOf(element, "outcome"));

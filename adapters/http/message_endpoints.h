@@ -2,9 +2,9 @@
 #pragma once
 
 #include "adapters/http/large_bodies.h"
-#include "adapters/http/lease_token.h"
 #include "adapters/http/user_sessions.h"
 #include "adapters/transport/http.h"
+#include "bus/core/lease_tokens.h"
 
 #include <memory>
 
@@ -16,8 +16,8 @@ struct MessageEndpointOptions {
     Milliseconds waitMax{60'000};
     std::uint64_t maxMax = 1000;  ///< messages of one GET
     Milliseconds leaseDefault{30'000};
-    Milliseconds leaseMax{12 * 3600 * 1000};
-    Milliseconds keepAlive{15'000};  ///< comment lines of event streams
+    Milliseconds keepAlive{15'000};                    ///< comment lines of event streams
+    std::shared_ptr<const LeaseTokens> leaseTokens{};  ///< the broker's
 };
 
 /// Puts the routes below into a router:
@@ -47,12 +47,10 @@ class MessageEndpoints {
     void groupState(const Request& request, const ResponderPtr& responder);
     void events(const Request& request, const ResponderPtr& responder);
 
-    std::string receivedJson(const std::string& queue, SessionId session, Milliseconds lease,
-                             const Received& received);
+    std::string receivedJson(const std::string& queue, SessionId session, const Received& received);
 
     UserSessions& sessions_;
     const MessageEndpointOptions options_;
-    const LeaseTokens tokens_;
     LeasedBodies bodies_;
 };
 

@@ -71,7 +71,7 @@ using Key = std::string_view;
 using Text = std::string_view;
 
 /// docs/http-messages.md, "Options of a queue", lists the same rows.
-constexpr std::array<Row, 8> kRows{{
+constexpr std::array<Row, 9> kRows{{
     {"deliveriesMax",
      [](QueueOptions& o, Key k, Text t) {
          return readNumber(o.deliveriesMax, k, t, ~std::uint32_t{0});
@@ -111,6 +111,8 @@ constexpr std::array<Row, 8> kRows{{
          for (const Milliseconds delay : o.redeliveryDelays) json.signedNumber(delay.count());
          json.endArray();
      }},
+    {"leaseMs", [](QueueOptions& o, Key k, Text t) { return readTime(o.lease, k, t); },
+     [](const QueueOptions& o, JsonWriter& json) { json.signedNumber(o.lease.count()); }},
 }};
 
 }  // namespace

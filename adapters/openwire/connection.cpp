@@ -295,6 +295,7 @@ void Connection::onEffect(Effect& effect) {
         blocked_ = blocked->blocked;
         return;
     }
+    if (auto* lease = std::get_if<LeaseEnded>(&effect)) return endLease(*lease);
     if (auto* over = std::get_if<SessionEnded>(&effect)) return fail(over->error);
     if (auto* ended = std::get_if<ConsumerEnded>(&effect)) {
         const auto found = sources_.find(ended->consumer);

@@ -248,6 +248,9 @@ class Connection final : public Engine, public SessionListener {
     void dispatchNothing(const Consumer& consumer);
     bool writeDispatch(Consumer& consumer, const Message& message, const DeliveryFacts& facts,
                        std::optional<Error>& why);
+    void trim(Consumer& consumer);
+    void passOver(Consumer& consumer, DeliveryId delivery);
+    void endLease(const LeaseEnded& effect);
     void refuseDelivery(const Delivered& delivered, const Error& why);
     void pump();
     void beginDownload(Delivered delivered);

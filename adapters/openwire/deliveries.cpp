@@ -20,7 +20,8 @@ void Connection::deliver(Delivered& effect) {
     Consumer& consumer = *source->second;
     const Delivery& delivery = effect.delivery;
     consumer.pulling = false;
-    consumer.window.add({delivery.id, delivery.stored, effect.consumer, delivery.count});
+    consumer.window.add({delivery.id, delivery.stored, effect.consumer, delivery.count,
+                         delivery.lease ? delivery.fencingToken : 0});
     if (!waiting_.empty() || download_ || outputHigh()) {
         waiting_.push_back(std::move(effect));
         return;
@@ -32,8 +33,10 @@ void Connection::dispatch(Delivered& delivered) {
     const auto source = sources_.find(delivered.consumer);
     if (source == sources_.end()) return;
     const Delivery& delivery = delivered.delivery;
+    if (!delivery.message) return passOver(*source->second, delivery.id);
     if (delivery.message->large) return beginDownload(std::move(delivered));
-    const DeliveryFacts facts{delivery.stored, delivery.count, delivery.firstOfGroup};
+    const DeliveryFacts facts{delivery.stored, delivery.count, delivery.firstOfGroup,
+                              delivery.fencingToken, delivery.lease};
     std::optional<Error> why;
     if (!writeDispatch(*source->second, *delivery.message, facts, why))
         refuseDelivery(delivered, *why);
@@ -91,9 +94,39 @@ void Connection::refuseDelivery(const Delivered& delivered, const Error& why) {
     if (const auto at = consumer.window.findStored(stored)) {
         consumer.window.at(*at).state = Window::State::settled;
         open(consumer, consumer.window.at(*at));
-        consumer.window.trim();
+        trim(consumer);
     }
     flush();
+}
+
+/// It was taken back before it could be written: the client has room for another one.
+void Connection::passOver(Consumer& consumer, DeliveryId delivery) {
+    const auto at = consumer.window.findDelivery(delivery);
+    if (!at) return;
+    open(consumer, consumer.window.at(*at));
+    consumer.window.at(*at).state = Window::State::settled;
+    trim(consumer);
+}
+
+/// There is no word for it in OpenWire: who acknowledges what ran out is answered then. What was
+/// settled by its token may be acknowledged all the same (JMS clients do), which changes nothing.
+void Connection::endLease(const LeaseEnded& effect) {
+    const auto source = sources_.find(effect.consumer);
+    if (source == sources_.end()) return;
+    const auto waits = std::find_if(waiting_.begin(), waiting_.end(), [&](const Delivered& d) {
+        return d.delivery.id == effect.delivery;
+    });
+    if (waits != waiting_.end()) {
+        waits->delivery.message = nullptr;
+        return;
+    }
+    Consumer& consumer = *source->second;
+    const auto at = consumer.window.findDelivery(effect.delivery);
+    if (!at || consumer.window.at(*at).state != Window::State::open) return;
+    Window::Entry& entry = consumer.window.at(*at);
+    entry.state = effect.lapsed ? Window::State::lapsed : Window::State::over;
+    if (!effect.lapsed) open(consumer, entry);
+    trim(consumer);
 }
 
 /// Writes what waits as far as the peer keeps up.

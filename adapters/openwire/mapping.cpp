@@ -3,6 +3,7 @@
 #include "adapters/openwire/body_mapping.h"
 #include "adapters/openwire/destinations.h"
 #include "adapters/openwire/primitive.h"
+#include "bus/core/lease_orders.h"
 #include "bus/message/schedule_fields.h"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ Result<std::int64_t> wholeNumber(std::string_view name, const Value& value) {
 
 Result<std::int64_t> numberWithin(std::string_view name, const Value& value, std::int64_t min,
                                   std::int64_t max) {
-    const auto number = wholeNumber(name, value);
+    auto number = wholeNumber(name, value);
     if (!number || (*number >= min && *number <= max)) return number;
     return {ErrorCode::invalidArgument, std::string(name) + " is not within " +
                                             std::to_string(min) + " and " + std::to_string(max)};
@@ -143,7 +144,7 @@ bool isOurs(std::string_view property) {
            property == kBlobDeleted;
 }
 
-Result<void> writeProperties(const Message& from, WireMessage& to) {
+Result<void> writeProperties(const Message& from, const DeliveryFacts& facts, WireMessage& to) {
     BodyMap map;
     for (const auto& [name, value] : from.properties) {
         if (!isOurs(name)) map.push_back({name, {value}});
@@ -153,6 +154,15 @@ Result<void> writeProperties(const Message& from, WireMessage& to) {
     };
     add(kDedup, from.dedupId);
     add(kContentType, from.contentType);
+    const auto addNumber = [&](std::string_view name, std::int64_t value) {
+        map.push_back({std::string(name), {Value(value)}});
+    };
+    if (facts.fencingToken != 0)
+        addNumber(kFencingProperty, static_cast<std::int64_t>(facts.fencingToken));
+    if (facts.lease) {
+        add(kLeaseProperty, facts.lease->token);
+        addNumber(kLeaseUntilProperty, millis(facts.lease->until));
+    }
     if (map.empty()) return {};
     std::string bytes;
     if (const auto written = appendPrimitiveMap(bytes, map); !written) return written.error();
@@ -190,6 +200,15 @@ MessageId toMessageId(std::string_view text, StoredId stored) {
     return id;
 }
 
+MessageId toLeasedId(std::string_view text, StoredId stored, std::uint64_t fencingToken) {
+    MessageId id;
+    id.brokerSequenceId = static_cast<std::int64_t>(stored.value);
+    id.producerId = makeRef(ProducerId{"busbar-lease", 0, 0});
+    id.producerSequenceId = static_cast<std::int64_t>(fencingToken);
+    id.textView = std::string(text);
+    return id;
+}
+
 Result<std::shared_ptr<Message>> toBus(const WireMessage& from, const Destination& destination,
                                        WallTime now, const MappingLimits& limits) {
     auto to = std::make_shared<Message>();
@@ -216,7 +235,8 @@ Result<std::shared_ptr<Message>> toBus(const WireMessage& from, const Destinatio
 
 Result<std::shared_ptr<WireMessage>> toWire(const Message& from, const DeliveryFacts& facts) {
     auto to = std::make_shared<WireMessage>();
-    MessageId id = toMessageId(from.id, facts.stored);
+    MessageId id = facts.lease ? toLeasedId(from.id, facts.stored, facts.fencingToken)
+                               : toMessageId(from.id, facts.stored);
     to->producerId = id.producerId;
     to->messageId = makeRef(std::move(id));
     to->destination = makeRef(toWire(from.destination));
@@ -234,7 +254,7 @@ Result<std::shared_ptr<WireMessage>> toWire(const Message& from, const DeliveryF
     to->groupFirstForConsumer = facts.firstOfGroup;
     if (const auto written = writeContent(from, *to); !written) return written.error();
     writeBlob(from, *to);
-    if (const auto written = writeProperties(from, *to); !written) return written.error();
+    if (const auto written = writeProperties(from, facts, *to); !written) return written.error();
     return to;
 }
 

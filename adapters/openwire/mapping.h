@@ -4,6 +4,7 @@
 #include "adapters/openwire/command.h"
 #include "bus/base/clock.h"
 #include "bus/base/ids.h"
+#include "bus/core/effects.h"
 #include "bus/message/message.h"
 
 #include <memory>
@@ -23,6 +24,10 @@ std::string toText(const MessageId& id);
 /// by producer and number alone, so ids that no OpenWire client made get the number of the message
 /// in the store, which is unique, and the text view says the rest.
 MessageId toMessageId(std::string_view text, StoredId stored);
+
+/// The same for a message under a lease: another one at each delivery, with the same text. A client
+/// that had it before, on this connection, would take it for a repeat that it has processed.
+MessageId toLeasedId(std::string_view text, StoredId stored, std::uint64_t fencingToken);
 
 /// A message that a client sends to one of its destinations. The frame's content is shared, not
 /// copied, where it can be. Compressed content is inflated: all the bus sees plain bodies.
@@ -44,6 +49,10 @@ struct DeliveryFacts {
     StoredId stored;
     std::uint32_t count = 1;  ///< deliveries, this one included
     bool firstOfGroup = false;
+    /// Property BusbarFencingToken; 0: none.
+    std::uint64_t fencingToken = 0;
+    /// Properties BusbarLease and BusbarLeaseUntil; null: none.
+    std::shared_ptr<const LeaseGrant> lease{};
 };
 
 /// The message as a client gets it. A message without a body becomes a plain message, AMQP's raw

@@ -1,5 +1,7 @@
 #include "adapters/openwire/window.h"
 
+#include <algorithm>
+
 namespace busbar::openwire {
 namespace {
 
@@ -8,13 +10,20 @@ std::int64_t sequenceOf(const Window::Entry& entry) {
     return static_cast<std::int64_t>(entry.stored.value);
 }
 
+bool isNamed(const Window::Entry& entry, const MessageId& id) {
+    return sequenceOf(entry) == id.brokerSequenceId &&
+           (entry.fencingToken == 0 ||
+            entry.fencingToken == static_cast<std::uint64_t>(id.producerSequenceId));
+}
+
+constexpr std::size_t kSpentMax = 1000;  // what is over or lapsed, and never acknowledged
+
 }  // namespace
 
 /// The oldest that is not settled: what was handed out twice is acknowledged in turn.
-std::optional<Window::Position> Window::findOpen(std::int64_t brokerSequence) const {
+std::optional<Window::Position> Window::findOpen(const MessageId& id) const {
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-        const Entry& entry = entries_[i];
-        if (entry.state != State::settled && sequenceOf(entry) == brokerSequence) return first_ + i;
+        if (entries_[i].state != State::settled && isNamed(entries_[i], id)) return first_ + i;
     }
     return std::nullopt;
 }
@@ -28,11 +37,11 @@ std::optional<Window::Position> Window::findStored(std::int64_t brokerSequence) 
 
 std::optional<Window::Range> Window::find(const MessageId* first, const MessageId& last,
                                           std::int32_t count) const {
-    const auto end = findOpen(last.brokerSequenceId);
+    const auto end = findOpen(last);
     if (!end) return std::nullopt;
     Range range{first_, *end + 1};
     if (!first) return range;
-    if (const auto begin = findOpen(first->brokerSequenceId); begin && *begin <= *end) {
+    if (const auto begin = findOpen(*first); begin && *begin <= *end) {
         range.first = *begin;
         return range;
     }
@@ -44,11 +53,25 @@ std::optional<Window::Range> Window::find(const MessageId* first, const MessageI
     return range;
 }
 
-void Window::trim() {
-    while (!entries_.empty() && entries_.front().state == State::settled) {
+std::optional<Window::Position> Window::findDelivery(DeliveryId id) const {
+    const auto at = std::lower_bound(entries_.begin(), entries_.end(), id,
+                                     [](const Entry& e, DeliveryId d) { return e.id < d; });
+    if (at == entries_.end() || at->id != id) return std::nullopt;
+    return first_ + static_cast<Position>(at - entries_.begin());
+}
+
+std::vector<busbar::ConsumerId> Window::trim() {
+    std::vector<busbar::ConsumerId> roomy;
+    while (!entries_.empty()) {
+        const Entry& front = entries_.front();
+        const bool spent = front.state == State::over || front.state == State::lapsed;
+        const bool passed = first_ < seenEnd_ || entries_.size() > kSpentMax;
+        if (front.state != State::settled && !(spent && passed)) break;
+        if (front.state == State::lapsed && !front.opened) roomy.push_back(front.source);
         entries_.pop_front();
         ++first_;
     }
+    return roomy;
 }
 
 }  // namespace busbar::openwire

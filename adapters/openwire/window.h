@@ -17,12 +17,16 @@ namespace busbar::openwire {
 class Window {
   public:
     using Position = std::uint64_t;
-    enum class State : unsigned char { open, enlisted, settled };
+    /// over: it was settled by other means than an acknowledgement, which may still come. lapsed:
+    /// its lease ran out; it is held by nobody here.
+    enum class State : unsigned char { open, enlisted, over, lapsed, settled };
     struct Entry {
         DeliveryId id;  ///< 0: only shown, by a browser
         StoredId stored;
         busbar::ConsumerId source;  ///< whose credit it used
         std::uint32_t count = 1;    ///< deliveries, this one included
+        /// Under a lease: the producer sequence of this delivery's id. 0: any names it.
+        std::uint64_t fencingToken = 0;
         State state = State::open;
         bool opened = false;  ///< its credit was given back
     };
@@ -40,6 +44,8 @@ class Window {
     /// Where the message of that broker sequence is, the newest hand-out of it.
     std::optional<Position> findStored(std::int64_t brokerSequence) const;
 
+    std::optional<Position> findDelivery(DeliveryId id) const;
+
     Entry& at(Position position) { return entries_[position - first_]; }
     /// Whether it is still in the window.
     bool holds(Position position) const {
@@ -53,11 +59,13 @@ class Window {
     void sawUpTo(Position end) { seenEnd_ = seenEnd_ < end ? end : seenEnd_; }
     Position seenEnd() const { return seenEnd_; }
 
-    /// Drops what is settled off the front.
-    void trim();
+    /// Drops what is settled off the front; what is over or lapsed too, where the client has spoken
+    /// of later ones, or there are very many. Gives the sources of lapsed ones, each of which has
+    /// room for one more now.
+    std::vector<busbar::ConsumerId> trim();
 
   private:
-    std::optional<Position> findOpen(std::int64_t brokerSequence) const;
+    std::optional<Position> findOpen(const MessageId& id) const;
 
     std::deque<Entry> entries_;
     Position first_ = 0;

@@ -271,6 +271,7 @@ void Connection::onEffect(Effect& effect) {
         blocked_ = blocked->blocked;
         return;
     }
+    if (auto* lease = std::get_if<LeaseEnded>(&effect)) return endLease(*lease);
     if (auto* changed = std::get_if<ConsumerChanged>(&effect)) return writeChange(*changed);
     if (auto* revoked = std::get_if<GroupRevoked>(&effect)) return writeRevoked(*revoked);
     if (auto* ended = std::get_if<ConsumerEnded>(&effect))

@@ -128,6 +128,9 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void unsubscribe(const Frame& frame);
     Subscription* findSubscription(std::string_view id);
     void acknowledge(const Frame& frame, bool accepted);
+    static std::deque<Outstanding>::iterator findDelivery(std::deque<Outstanding>& outstanding,
+                                                          DeliveryId delivery);
+    static void trim(std::deque<Outstanding>& outstanding);
     Result<std::vector<DeliveryId>> takeAcknowledged(const Frame& frame, Settle& settling);
     Result<std::pair<Subscription*, std::size_t>> findOutstanding(const Frame& frame);
     static ConsumerId consumerOf(std::string_view ackId);
@@ -155,6 +158,9 @@ class Connection final : public Engine, public SessionListener, private Temporar
     void writeBrowsed(const Subscription& subscription, const Browsed::Entry& entry);
     void writeBrowseEnd(const Subscription& subscription);
     void settleAutomatic();
+    void endLease(const LeaseEnded& effect);
+    void passOver(const Subscription& subscription, DeliveryId delivery);
+    void extend(const Delivery& delivery);
     void writeChange(const ConsumerChanged& effect);
     void writeRevoked(const GroupRevoked& effect);
     void tellHeld();

@@ -1,6 +1,7 @@
 // From the bus to the client: MESSAGE frames, held back while the client is behind.
 #include "adapters/stomp/connection.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -41,7 +42,9 @@ void Connection::pump() {
             waiting_.pop_front();
             const auto subscription = subscriptions_.find(next.consumer);
             if (subscription == subscriptions_.end()) continue;
-            if (next.delivery.message->large)
+            if (!next.delivery.message)
+                passOver(subscription->second, next.delivery.id);
+            else if (next.delivery.message->large)
                 beginOutflow(next.consumer, std::move(next.delivery));
             else
                 writeMessage(subscription->second, next.delivery);
@@ -105,6 +108,12 @@ void Connection::writeMessage(Subscription& subscription, const Delivery& delive
         appendNumber(out, delivery.stored.value);
         out += '\n';
     }
+    if (delivery.lease) {
+        out += "busbar-lease:" + delivery.lease->token + "\nbusbar-lease-until:";
+        appendNumber(out,
+                     static_cast<std::uint64_t>(delivery.lease->until.time_since_epoch().count()));
+        out += '\n';
+    }
     if (delivery.fencingToken != 0) {
         out += "busbar-fencing-token:";
         appendNumber(out, delivery.fencingToken);
@@ -112,6 +121,46 @@ void Connection::writeMessage(Subscription& subscription, const Delivery& delive
     }
     if (delivery.firstOfGroup) out += "JMSXGroupFirstForConsumer:true\n";
     writeContent(*delivery.message);
+}
+
+/// There is no word for it in STOMP: who acknowledges what ran out is answered then. What was
+/// settled by its token is not outstanding any more.
+void Connection::endLease(const LeaseEnded& effect) {
+    const auto waits = std::find_if(waiting_.begin(), waiting_.end(), [&](const Delivered& d) {
+        return d.delivery.id == effect.delivery;
+    });
+    if (waits != waiting_.end()) {
+        waits->delivery.message = nullptr;
+        return;
+    }
+    const auto subscription = subscriptions_.find(effect.consumer);
+    if (effect.lapsed || subscription == subscriptions_.end()) return;
+    auto& outstanding = subscription->second.outstanding;
+    const auto at = findDelivery(outstanding, effect.delivery);
+    if (at == outstanding.end()) return;
+    at->settled = true;
+    trim(outstanding);
+}
+
+/// It was taken back before it could be written: the client has room for another one.
+void Connection::passOver(const Subscription& subscription, DeliveryId delivery) {
+    if (subscription.ack == Ack::automatic) {
+        host_.bus().submit(AddCredit{session_, subscription.consumer, 1});
+        return;
+    }
+    Settle command;
+    command.session = session_;
+    command.deliveries = {delivery};
+    host_.bus().submit(std::move(command));
+}
+
+/// A large body is on its way: who takes it is at work.
+void Connection::extend(const Delivery& delivery) {
+    ExtendLease command;
+    command.session = session_;
+    command.deliveries = {delivery.id};
+    command.lease = delivery.lease->length;
+    host_.bus().submit(std::move(command));
 }
 
 void Connection::writeChange(const ConsumerChanged& effect) {
@@ -202,6 +251,7 @@ void Connection::onPiece(Result<Buffer> piece) {
     flow.begun = true;
     outputSeen_ = true;
     host_.outputShared(*piece);
+    if (flow.delivery.lease) extend(flow.delivery);
     if (flow.body->left() > 0) {
         host_.flush();
         return fetchOutflow();

@@ -7,6 +7,7 @@
 
 #include "bus/core/commands.h"
 #include "bus/core/effects.h"
+#include "bus/core/lease_tokens.h"
 #include "bus/core/permissions.h"
 #include "bus/store/store.h"
 
@@ -72,6 +73,8 @@ struct BrokerOptions {
     /// Where the time zones of schedules come from; null: UTC alone. Asked when a schedule is made
     /// and at the start; that may read a small file.
     std::shared_ptr<ZoneSource> zones;
+    /// Who reads them elsewhere has the same ones; null: the broker's own, with a random key.
+    std::shared_ptr<const LeaseTokens> leaseTokens;
     AbandonedLimits abandoned;
     std::vector<PermissionRule> permissions = defaultPermissions();
     /// Options of queues by name patterns (wildcards as in topics), the first that matches; for

@@ -21,6 +21,10 @@ Queue* Broker::Impl::browsable(const std::string& name) {
 
 void Broker::Impl::on(DefineQueue& c) {
     if (!require(c.session, c.request)) return;
+    if (c.options.lease < Milliseconds(0) || c.options.lease > kLeaseMax) {
+        return complete(c.session, c.request,
+                        Error{ErrorCode::invalidArgument, "a lease is at most 12 h"});
+    }
     Queue* known = browsable(c.queue);
     auto opened = known ? Result<Queue*>(known) : openQueue(c.queue);
     if (!opened) return complete(c.session, c.request, opened.error());

@@ -27,6 +27,10 @@ void Broker::Impl::on(Subscribe& c) {
     } else {
         c.selector.clear();
     }
+    if (c.lease < Milliseconds(0) || c.lease > kLeaseMax) {
+        return refuse({ErrorCode::invalidArgument,
+                       "a lease is at most 12 h, got " + std::to_string(c.lease.count()) + " ms"});
+    }
     const bool alone = c.exclusive || (c.source.isTopic() && !c.durableName.empty() && !c.shared);
     if (c.exactlyOnce && !alone) {
         return refuse({ErrorCode::invalidArgument,
@@ -60,6 +64,7 @@ void Broker::Impl::on(Subscribe& c) {
     consumer.windowed = c.windowed;
     consumer.exclusive = c.exclusive && !q.subscription;
     consumer.priority = c.priority;
+    consumer.lease = c.lease;
     consumer.credit = c.credit;
     consumer.window = c.windowed ? c.credit : 0;
     consumer.joined = ++nextTicket_;

@@ -1,4 +1,4 @@
-// Entries between arriving and leaving; settlement, redelivery, leases.
+// Entries between arriving and leaving; settlement, redelivery.
 #include "bus/core/broker_impl.h"
 
 #include <algorithm>
@@ -143,7 +143,7 @@ SessionId Broker::Impl::holderOf(SessionId own, SessionId holder) const {
 }
 
 void Broker::Impl::giveBackCredit(const HeldDelivery& held) {
-    if (!held.consumer) return;
+    if (!held.consumer || held.lapsed) return;
     Session* s = session(held.session);
     if (!s) return;
     const auto found = s->consumers.find(held.consumer);
@@ -227,12 +227,14 @@ void Broker::Impl::settle(HeldDelivery& held, const Settle& c) {
 void Broker::Impl::on(Settle& c) {
     if (!require(c.session, c.request)) return;
     const SessionId holder = holderOf(c.session, c.holder);
-    if (Session* s = c.upTo ? session(holder) : nullptr) {
+    Session* const s = session(holder);
+    if (s && c.upTo) {
         ledger_.forEachOf(s->held, [&](const HeldDelivery& held) {
             if (held.id <= c.upTo && (!c.upToConsumer || held.consumer == c.upToConsumer) &&
                 heldBy(held.id, holder))
                 c.deliveries.push_back(held.id);
         });
+        addLapsed(*s, c);
     }
     const std::uint64_t unitsBefore = nextSequence_;
     std::size_t lost = 0;
@@ -241,11 +243,13 @@ void Broker::Impl::on(Settle& c) {
     for (const DeliveryId id : c.deliveries) {
         if (HeldDelivery* held = heldBy(id, holder)) {
             synced |= queue(held->queue)->options.keep == Keep::synced;
+            if (c.holder && held->consumer) emit(LeaseEnded{holder, held->consumer, id, false});
             settle(*held, c);
         } else if (lost++ == 0) {
             firstLost = id;
         }
     }
+    if (s && lost > 0) endLapsed(*s, c.deliveries);
     if (!c.request) return;
     std::optional<Error> error;
     if (lost > 0) {
@@ -264,23 +268,6 @@ void Broker::Impl::on(Settle& c) {
     draft.unit.operations = std::exchange(lazy_, {});
     draft.effects.push_back(std::move(done));
     finish(std::move(draft), synced ? Durability::fsync : Durability::os);
-}
-
-void Broker::Impl::on(ExtendLease& c) {
-    if (!require(c.session, c.request)) return;
-    const SessionId holder = holderOf(c.session, c.holder);
-    for (const DeliveryId id : c.deliveries) {
-        HeldDelivery* held = heldBy(id, holder);
-        if (!held || held->consumer) {
-            return complete(
-                c.session, c.request,
-                Error{ErrorCode::lockLost,
-                      "the lease is over: the message was settled or given to another"});
-        }
-        held->leaseUntil = after(now_.steady, c.lease);
-        steadyTimers_.add(held->leaseUntil, {SteadyTimer::Kind::lease, {}, {}, id.value, {}});
-    }
-    complete(c.session, c.request);
 }
 
 }  // namespace busbar

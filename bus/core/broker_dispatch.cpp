@@ -140,8 +140,9 @@ void Broker::Impl::give(Queue& q, EntryPlace place, Consumer& consumer, Group* g
     refreshStanding(q, *consumer.view);
     if (consumer.ackMode == AckMode::none) return handOutUnheld(q, place, consumer, group);
     Session& s = *session(consumer.session);
-    Delivery delivery = handOut(q, place, s, consumer.id, Milliseconds(0), group);
-    delivery.fencingToken = consumer.fencingToken;
+    const Milliseconds lease = consumer.lease > Milliseconds(0) ? consumer.lease : q.options.lease;
+    Delivery delivery = handOut(q, place, s, consumer.id, lease, group);
+    if (!delivery.lease) delivery.fencingToken = consumer.fencingToken;
     emit(Delivered{consumer.session, consumer.id, std::move(delivery)});
 }
 
@@ -157,11 +158,9 @@ Delivery Broker::Impl::handOut(Queue& q, EntryPlace place, Session& s, ConsumerI
     held.session = s.id;
     held.consumer = consumer;
     held.group = group;
-    if (!consumer) held.leaseUntil = after(now_.steady, lease);
-    const DeliveryId id = ledger_.add(s.held, held).id;
-    if (!consumer)
-        steadyTimers_.add(held.leaseUntil, {SteadyTimer::Kind::lease, {}, {}, id.value, {}});
-    Delivery delivery{id, entry.message, entry.deliveryCount, entry.id, 0, false};
+    HeldDelivery& added = ledger_.add(s.held, held);
+    Delivery delivery{added.id, entry.message, entry.deliveryCount, entry.id};
+    if (lease > Milliseconds(0)) grantLease(q, added, lease, delivery);
     if (group) {
         delivery.firstOfGroup = std::exchange(group->fresh, false);
         ++group->outstanding;

@@ -138,7 +138,9 @@ struct Load {
 
 class Broker::Impl final : public RecoveryListener {
   public:
-    explicit Impl(BrokerOptions options) : options_(std::move(options)) {}
+    explicit Impl(BrokerOptions options) : options_(std::move(options)) {
+        if (!options_.leaseTokens) options_.leaseTokens = std::make_shared<LeaseTokens>();
+    }
 
     // broker.cpp
     void apply(std::span<Command> commands, Now now, Step& step);
@@ -457,6 +459,13 @@ class Broker::Impl final : public RecoveryListener {
     void letGo(HeldDelivery& held);
     void settle(HeldDelivery& held, const Settle& c);
     void giveBackCredit(const HeldDelivery& held);
+
+    // Leases (broker_leases.cpp).
+    void grantLease(const Queue& queue, HeldDelivery& held, Milliseconds lease, Delivery& delivery);
+    void leaseDue(DeliveryId id);
+    static void addLapsed(const Session& session, Settle& c);
+    void endLapsed(Session& session, const std::vector<DeliveryId>& deliveries);
+    void obey(const Send& c);
     void returnToQueue(HeldDelivery& held, bool countIt, Milliseconds delay,
                        const std::string& reason);
     SessionId holderOf(SessionId session, SessionId holder) const;
@@ -558,6 +567,7 @@ class Broker::Impl final : public RecoveryListener {
         std::string call;
     };
     bool wanted(const EntryTimer& timer);
+    bool wanted(const SteadyTimer& timer);
     void fire(const EntryTimer& timer);
     void fire(const SteadyTimer& timer);
     void runTimers();

@@ -1,5 +1,6 @@
 // Queues and subscriptions coming and going.
 #include "bus/core/broker_impl.h"
+#include "bus/core/lease_orders.h"
 #include "bus/core/rows.h"
 #include "bus/core/topic_pattern.h"
 
@@ -53,6 +54,10 @@ Queue& Broker::Impl::makeQueue(QueueKind kind, std::string name) {
 Result<Queue*> Broker::Impl::openQueue(const std::string& name) {
     if (Queue* found = queueNamed(name)) return found;
     if (auto valid = checkDestinationName(name); !valid) return valid.error();
+    if (name == kLeaseQueue) {
+        return {ErrorCode::invalidArgument,
+                "'" + name + "' takes orders about leases; no queue can have this name"};
+    }
     if (queues_.size() >= options_.queuesMax) {
         return {ErrorCode::limitReached,
                 "there are " + std::to_string(options_.queuesMax) +

@@ -1,5 +1,6 @@
 // Messages coming in: checking, routing, dedup, transactions.
 #include "bus/core/broker_impl.h"
+#include "bus/core/lease_orders.h"
 #include "bus/core/rows.h"
 
 #include <algorithm>
@@ -43,6 +44,10 @@ std::string Broker::Impl::messageId(StoredId id) const {
 Result<void> Broker::Impl::checkSend(const Message& message) {
     const Destination& to = message.destination;
     if (auto valid = checkDestinationName(to.name); !valid) return valid;
+    if (isLeaseOrder(message)) {
+        return {ErrorCode::invalidArgument,
+                "'" + to.name + "' takes orders, carried out at once: not within a transaction"};
+    }
     if (message.priority > 9) {
         return {ErrorCode::invalidArgument,
                 "priority is 0 to 9, got " + std::to_string(message.priority)};
@@ -224,6 +229,7 @@ bool Broker::Impl::answerRepeated(const Send& c, const Session& s, const std::st
 void Broker::Impl::on(Send& c) {
     Session* s = require(c.session, c.request);
     if (!s) return;
+    if (isLeaseOrder(*c.message)) return obey(c);
     if (!c.link.empty() && !isTheirs(c, *s)) {
         return complete(c.session, c.request,
                         Error{ErrorCode::conflict, "the link was resumed by another connection"});

@@ -19,6 +19,10 @@ bool Broker::Impl::wanted(const EntryTimer& timer) {
     return entry && entry->id == timer.id && entry->state == EntryState::delayed;
 }
 
+bool Broker::Impl::wanted(const SteadyTimer& timer) {
+    return timer.kind != SteadyTimer::Kind::lease || ledger_.find(DeliveryId(timer.id));
+}
+
 void Broker::Impl::fire(const EntryTimer& timer) {
     Queue* q = queue(timer.queue);
     if (!q) return;
@@ -47,15 +51,8 @@ void Broker::Impl::fire(const SteadyTimer& timer) {
             }
             return;
         }
-        case SteadyTimer::Kind::lease: {
-            HeldDelivery* held = ledger_.find(DeliveryId(timer.id));
-            if (!held || !held->session) return;
-            // Extended meanwhile: another timer is set for that.
-            if (held->leaseUntil <= now_.steady &&
-                queue(held->queue)->messages.at(held->place).state == EntryState::held)
-                returnToQueue(*held, true, Milliseconds(0), "the lease ran out");
-            return;
-        }
+        case SteadyTimer::Kind::lease:
+            return leaseDue(DeliveryId(timer.id));
         case SteadyTimer::Kind::receive: {
             Queue* q = queue(timer.queue);
             if (!q) return;
@@ -89,6 +86,7 @@ void Broker::Impl::tick(Now now, Step& step) {
     begin(now, step);
     runTimers();
     entryTimers_.compact([this](const EntryTimer& timer) { return wanted(timer); });
+    steadyTimers_.compact([this](const SteadyTimer& timer) { return wanted(timer); });
     if (now.steady >= nextSweep_) {
         sweep();
         nextSweep_ = now.steady + kSweepEvery;

@@ -125,6 +125,8 @@ struct Subscribe {
     /// still on the queue ("3,7"), each of which comes again, if the consumer is alone.
     bool resumes = false;
     std::vector<StoredId> inHands{};
+    /// Each delivery is a lease of this length (ExtendLease); 0: as the queue's options say.
+    Milliseconds lease{0};
 };
 
 /// Ends a consumer; what it holds returns to the queue. A durable subscription stays.
@@ -176,8 +178,8 @@ struct Settle {
     ConsumerId upToConsumer{};
     Milliseconds delay{0};
     std::string reason;
-    /// The session that holds the deliveries, where it is another one (leases over HTTP); same user
-    /// needed.
+    /// The session that holds the deliveries, where they are named by their leases; same user
+    /// needed. A consumer that holds one is told (LeaseEnded).
     SessionId holder;
 };
 
@@ -251,7 +253,16 @@ struct Receive {
     bool make = true;        ///< a queue that is not there is made; else it is notFound
 };
 
-/// Gives leased deliveries `lease` from now. Answered by Completed or lockLost.
+/// The longest lease.
+inline constexpr Milliseconds kLeaseMax{12 * 3600 * 1000};
+
+/// A lease is a delivery with an end (Delivery::lease). When it comes unsettled, the message goes
+/// back with its count raised, and whoever settles it later is answered lockLost. A consumer whose
+/// lease ran out (LeaseEnded) gets nothing in its place before it has said something of that
+/// delivery: who is stuck takes no more. A windowed one's credit comes back then by itself.
+///
+/// Gives leased deliveries `lease` from now. Answered by Completed, or lockLost where one is not
+/// held under a lease any more. Clients without a verb for it send a message (lease_orders.h).
 struct ExtendLease {
     SessionId session;
     RequestId request;
@@ -302,6 +313,9 @@ struct QueueOptions {
     /// A message of a group that fails for the last time stops its group (PauseGroup resumes it)
     /// instead of becoming a dead letter, so that what follows is not processed without it.
     bool parkFailedGroups = false;
+    /// Consumers hold what they are given under leases of this length, unless they ask for another
+    /// one; 0: until they settle it or go. At most kLeaseMax.
+    Milliseconds lease{0};
 
     bool operator==(const QueueOptions&) const = default;
 };

@@ -35,6 +35,8 @@ struct Consumer {
     std::uint64_t joined = 0;        ///< order of coming
     std::uint64_t fencingToken = 0;  ///< while it is the active exclusive one
     UnitSequence unheldUnit;         ///< the last unit that takes away what it gets at most once
+    Milliseconds lease{0};           ///< of each delivery; 0: as its queue says
+    std::set<DeliveryId> lapsed;     ///< windowed: ran out in its hands; their credit is gone
     std::set<EntryPlace> parked;     ///< of the groups that it has; waited for its credit
 };
 

@@ -13,14 +13,24 @@
 
 namespace busbar {
 
+/// The end that a delivery has, and the name that whoever holds it may settle it by.
+struct LeaseGrant {
+    std::string token;  ///< lease_tokens.h
+    Milliseconds length{0};
+    WallTime until{};  ///< by the clock of the bus; moves where it is extended
+};
+
 /// One hand-out of a message.
 struct Delivery {
     DeliveryId id;  ///< 0 where AckMode::none
     MessagePtr message;
     std::uint32_t count = 1;  ///< JMSXDeliveryCount: 1 the first time; JMSRedelivered is count > 1
     StoredId stored{};        ///< the message's own number: the same at every delivery, for ever
-    std::uint64_t fencingToken = 0;  ///< of the exclusive consumer that this is for; else 0
-    bool firstOfGroup = false;       ///< JMSXGroupFirstForConsumer
+    /// Of a lease, or of the exclusive consumer that this is for; else 0. Above all that were given
+    /// out before (ConsumerChanged).
+    std::uint64_t fencingToken = 0;
+    bool firstOfGroup = false;                  ///< JMSXGroupFirstForConsumer
+    std::shared_ptr<const LeaseGrant> lease{};  ///< null: it has no end
 };
 
 /// Answers a command that has no richer answer.
@@ -109,6 +119,15 @@ struct ConsumerChanged {
     std::uint64_t fencingToken = 0;
 };
 
+/// What a consumer held under a lease was taken out of its hands: the lease ran out (`lapsed`: what
+/// it says of the delivery now is answered lockLost), or it was settled by its token.
+struct LeaseEnded {
+    SessionId session;
+    ConsumerId consumer;
+    DeliveryId delivery;
+    bool lapsed = false;
+};
+
 /// A message group that the consumer had is no longer its own, although the consumer is still
 /// there: what comes of the group next goes to another one. Told before that other one gets
 /// anything, and not before what the consumer held of the group was settled.
@@ -132,9 +151,9 @@ struct SessionEnded {
     Error error;
 };
 
-using Effect =
-    std::variant<Completed, Delivered, Received, Browsed, Replied, Pictured, ConsumerEnded,
-                 ConsumerChanged, GroupRevoked, LinkResumed, ProducerBlocked, SessionEnded>;
+using Effect = std::variant<Completed, Delivered, Received, Browsed, Replied, Pictured,
+                            ConsumerEnded, ConsumerChanged, GroupRevoked, LeaseEnded, LinkResumed,
+                            ProducerBlocked, SessionEnded>;
 
 /// Something that an operator should know; not an answer to anybody.
 struct Notice {

@@ -21,9 +21,10 @@ struct HeldDelivery {
     QueueId queue;
     EntryPlace place;
     SessionId session;          ///< 0: the session has gone while a commit of it was in flight
-    ConsumerId consumer;        ///< 0: taken by Receive, under a lease
+    ConsumerId consumer;        ///< 0: taken by Receive
     Group* group = nullptr;     ///< of its queue, where the message belongs to one
-    SteadyTime leaseUntil{};    ///< of leased ones
+    SteadyTime leaseUntil{};    ///< zero: it has no end
+    bool lapsed = false;        ///< it has run out: no credit comes back for it
     DeliveryId previous, next;  ///< the session's other deliveries, oldest first
 };
 

@@ -7,7 +7,8 @@
 namespace busbar::rows {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersionWithoutLeases = 2;
 
 void putOptions(std::string& out, const QueueOptions& options) {
     putFixed<std::uint32_t>(out, options.deliveriesMax);
@@ -20,9 +21,10 @@ void putOptions(std::string& out, const QueueOptions& options) {
     putVarint(out, options.redeliveryDelays.size());
     for (const Milliseconds delay : options.redeliveryDelays)
         putFixed<std::int64_t>(out, delay.count());
+    putFixed<std::int64_t>(out, options.lease.count());
 }
 
-QueueOptions readOptions(WireReader& in) {
+QueueOptions readOptions(WireReader& in, std::uint8_t version) {
     QueueOptions options;
     options.deliveriesMax = in.fixed<std::uint32_t>();
     options.messagesMax = in.fixed<std::uint64_t>();
@@ -35,6 +37,7 @@ QueueOptions readOptions(WireReader& in) {
     options.parkFailedGroups = in.fixed<std::uint8_t>() != 0;
     for (std::uint64_t n = in.varint(); n > 0 && in.ok(); --n)
         options.redeliveryDelays.emplace_back(in.fixed<std::int64_t>());
+    if (version > kVersionWithoutLeases) options.lease = Milliseconds(in.fixed<std::int64_t>());
     return options;
 }
 
@@ -90,9 +93,10 @@ std::optional<Definition> readDefinition(Table table, std::string_view key,
     WireReader in(value);
     Definition out;
     out.id = QueueId(keyIn.fixed<std::uint64_t>());
-    if (in.fixed<std::uint8_t>() != kVersion) return std::nullopt;
+    const auto version = in.fixed<std::uint8_t>();
+    if (version != kVersion && version != kVersionWithoutLeases) return std::nullopt;
     out.name = in.string();
-    out.options = readOptions(in);
+    out.options = readOptions(in, version);
     if (table == Table::subscriptions) {
         auto info = std::make_unique<SubscriptionInfo>();
         info->pattern = in.string();

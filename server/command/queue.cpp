@@ -37,8 +37,10 @@ Result<std::string> definitionOf(const Invocation& invocation) {
                                         {"bytes-max", "bytesMax"}}) {
         if (invocation.has(option)) json.key(field).number(invocation.number(option, 0));
     }
-    if (invocation.has("age-max"))
-        json.key("ageMaxMs").signedNumber(invocation.duration("age-max", {}).count());
+    for (const auto& [option, field] : {std::pair{"age-max", "ageMaxMs"}, {"lease", "leaseMs"}}) {
+        if (invocation.has(option))
+            json.key(field).signedNumber(invocation.duration(option, {}).count());
+    }
     for (const auto& [option, field] :
          {std::pair{"when-full", "whenFull"}, {"durability", "durability"}}) {
         if (invocation.has(option)) json.key(field).string(invocation.text(option));
@@ -151,6 +153,8 @@ std::vector<Command> queueCommands() {
         {"durability", "HOW", "fsync, os or none: what a confirmed message survives", Kind::text},
         {"redelivery-delays", "TIMES", "after the 1st failure, the 2nd, ...: 1s,10s,5m",
          Kind::text},
+        {"lease", "TIME", "how long a consumer may hold a message (12 h at most); 0: no end",
+         Kind::duration},
         {"park-failed-groups", "", "a group stops at a message that fails for the last time"}};
     auto remove = command("queue delete", "Removes a queue with all it holds",
                           "busbar queue delete orders.old --yes", runDelete);

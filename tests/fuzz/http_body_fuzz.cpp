@@ -1,10 +1,10 @@
 // Lease tokens, JSON bodies, query values and header values: whatever comes, no crash, and nothing
 // forged is accepted.
 #include "adapters/http/json.h"
-#include "adapters/http/lease_token.h"
 #include "adapters/http/message_mapping.h"
 #include "adapters/http/parameters.h"
 #include "adapters/http/queue_options.h"
+#include "bus/core/lease_tokens.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace busbar;
     const std::string text(reinterpret_cast<const char*>(data), size);
-    static const http::LeaseTokens tokens;
+    static const LeaseTokens tokens;
     if (tokens.read("q", text)) std::abort();
     (void)http::readFlatObject(text);
     (void)http::readFlatObjects(text, 100);

@@ -106,8 +106,14 @@ bool Connection::acknowledge(const MessageAck& ack, Consumer& consumer,
     } else {
         settle(consumer, taken, Outcome::accepted, {}, answer);
     }
-    window.trim();
+    trim(consumer);
     return true;
+}
+
+void Connection::trim(Consumer& consumer) {
+    for (const auto source : consumer.window.trim()) {
+        if (consumer.prefetch != 0) ++credits_[source];
+    }
 }
 
 /// Those of the range that are open, each with its credit given back.
@@ -115,7 +121,8 @@ std::vector<Window::Position> Connection::take(Consumer& consumer, Window::Range
     std::vector<Window::Position> taken;
     for (auto at = range.first; at < range.end; ++at) {
         Window::Entry& entry = consumer.window.at(at);
-        if (entry.state != Window::State::open) continue;
+        // What has lapsed is asked for too: the bus says that it is too late.
+        if (entry.state != Window::State::open && entry.state != Window::State::lapsed) continue;
         open(consumer, entry);
         taken.push_back(at);
     }

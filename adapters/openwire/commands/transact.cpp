@@ -315,9 +315,9 @@ void Connection::accepted(const Transaction& transaction, bool yes) {
     for (const auto& [key, position] : transaction.enlisted) {
         const auto found = consumers_.find(key);
         if (found == consumers_.end() || !found->second->window.holds(position)) continue;
-        Window& window = found->second->window;
-        window.at(position).state = yes ? Window::State::settled : Window::State::open;
-        window.trim();
+        Consumer& consumer = *found->second;
+        consumer.window.at(position).state = yes ? Window::State::settled : Window::State::open;
+        trim(consumer);
     }
 }
 

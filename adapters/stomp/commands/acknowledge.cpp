@@ -53,6 +53,17 @@ bool together(const Settle& a, const Settle& b) {
 
 }  // namespace
 
+std::deque<Connection::Outstanding>::iterator Connection::findDelivery(
+    std::deque<Outstanding>& outstanding, DeliveryId delivery) {
+    const auto at = std::lower_bound(outstanding.begin(), outstanding.end(), delivery,
+                                     [](const Outstanding& o, DeliveryId d) { return o.id < d; });
+    return at == outstanding.end() || at->id != delivery ? outstanding.end() : at;
+}
+
+void Connection::trim(std::deque<Outstanding>& outstanding) {
+    while (!outstanding.empty() && outstanding.front().settled) outstanding.pop_front();
+}
+
 /// 1.2: header `id` names the 'ack' header of a MESSAGE. 1.1 and 1.0: `message-id` (and
 /// `subscription`).
 Result<std::pair<Connection::Subscription*, std::size_t>> Connection::findOutstanding(
@@ -71,11 +82,8 @@ Result<std::pair<Connection::Subscription*, std::size_t>> Connection::findOutsta
         const auto found = subscriptions_.find(consumer);
         if (found == subscriptions_.end()) return notOutstanding(*id);
         auto& outstanding = found->second.outstanding;
-        const auto at =
-            std::lower_bound(outstanding.begin(), outstanding.end(), delivery,
-                             [](const Outstanding& o, DeliveryId d) { return o.id < d; });
-        if (at == outstanding.end() || at->id != delivery || at->settled)
-            return notOutstanding(*id);
+        const auto at = findDelivery(outstanding, delivery);
+        if (at == outstanding.end() || at->settled) return notOutstanding(*id);
         return Found{&found->second, static_cast<std::size_t>(at - outstanding.begin())};
     }
     const auto* messageId = frame.find("message-id");
@@ -115,7 +123,7 @@ Result<std::vector<DeliveryId>> Connection::takeAcknowledged(const Frame& frame,
     } else {
         settling.deliveries = taken;
     }
-    while (!outstanding.empty() && outstanding.front().settled) outstanding.pop_front();
+    trim(outstanding);
     return taken;
 }
 

@@ -44,6 +44,11 @@ Result<void> readFlow(const Frame& frame, Subscribe& command) {
         if (!number) return number.error();
         command.priority = static_cast<std::int32_t>(*number);
     }
+    if (const auto* lease = frame.find("lease")) {
+        auto number = toNumber("lease", *lease, static_cast<std::uint64_t>(kLeaseMax.count()));
+        if (!number) return number.error();
+        command.lease = Milliseconds(static_cast<std::int64_t>(*number));
+    }
     const auto exclusive =
         flag(frame, {"exclusive", "activemq.exclusive", "x-single-active-consumer"});
     if (!exclusive) return exclusive.error();

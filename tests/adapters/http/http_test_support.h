@@ -34,4 +34,11 @@ inline MessagePtr textMessage(const std::string& body) {
     return message;
 }
 
+/// Of endpoints whose leases a test can forge.
+inline MessageEndpointOptions optionsWith(std::shared_ptr<const LeaseTokens> tokens) {
+    MessageEndpointOptions options;
+    options.leaseTokens = std::move(tokens);
+    return options;
+}
+
 }  // namespace busbar::http

@@ -30,7 +30,8 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
 
     test::FakeBus bus_;
     UserSessions sessions_{"http"};
-    MessageEndpoints endpoints_{sessions_, {}};
+    const std::shared_ptr<const LeaseTokens> tokens_ = std::make_shared<LeaseTokens>();
+    MessageEndpoints endpoints_{sessions_, optionsWith(tokens_)};
     Router router_;
 
   public:
@@ -42,12 +43,19 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
         return test::serve(router_, bus_,
                            test::makeRequest(method, target, std::move(body), std::move(headers)));
     }
+    Delivery leased(DeliveryId id, MessagePtr message, std::uint32_t count = 1) {
+        Delivery out{id, std::move(message), count};
+        out.lease = std::make_shared<LeaseGrant>(
+            LeaseGrant{tokens_->make("orders", {bus_.session, id}), Milliseconds(30'000)});
+        out.fencingToken = 99;
+        return out;
+    }
     /// Takes one message from "orders" and gives its token.
     std::string lease(std::uint64_t delivery = 77) {
         const auto client = serve("GET", "/queues/orders/messages");
         Received received;
         received.request = bus_.take<Receive>().request;
-        received.deliveries = {{DeliveryId(delivery), textMessage("x"), 1}};
+        received.deliveries = {leased(DeliveryId(delivery), textMessage("x"))};
         bus_.tell(std::move(received));
         return field(client->response->body, "lease");
     }
@@ -113,7 +121,7 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!client->response);
         Received received;
         received.request = receive.request;
-        received.deliveries = {{DeliveryId(5), textMessage("a\"b"), 2}};
+        received.deliveries = {leased(DeliveryId(5), textMessage("a\"b"), 2)};
         bus_.tell(std::move(received));
         CPPUNIT_ASSERT_EQUAL(200u, client->response->status);
         assertContains(client->response->body, "\"deliveryCount\":2");
@@ -133,7 +141,7 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
         client->leave();
         Received received;
         received.request = receive.request;
-        received.deliveries = {{DeliveryId(5), textMessage("x"), 1}};
+        received.deliveries = {leased(DeliveryId(5), textMessage("x"))};
         bus_.tell(std::move(received));
         const auto settle = bus_.take<Settle>();
         CPPUNIT_ASSERT(settle.outcome == Outcome::released);
@@ -146,7 +154,7 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
             client->inputIsEnded = true;
             Received received;
             received.request = bus_.take<Receive>().request;
-            received.deliveries = {{DeliveryId(5), textMessage("x"), 1}};
+            received.deliveries = {leased(DeliveryId(5), textMessage("x"))};
             bus_.tell(std::move(received));
             // Without waiting it is somebody who closes its half early, and reads.
             CPPUNIT_ASSERT_EQUAL(std::size_t(waits ? 1 : 0), bus_.count<Settle>());

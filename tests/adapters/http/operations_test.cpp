@@ -57,7 +57,7 @@ class OperationsTest : public CppUnit::TestFixture {
         const std::string options =
             "{\"deliveriesMax\":1,\"messagesMax\":2,\"bytesMax\":3,\"ageMaxMs\":4,"
             "\"whenFull\":\"drop-oldest\",\"durability\":\"os\",\"parkFailedGroups\":true,"
-            "\"redeliveryDelaysMs\":[5,600,70000]}";
+            "\"redeliveryDelaysMs\":[5,600,70000],\"leaseMs\":80000}";
         const auto client = serve("PUT", "/api/v1/queues/a", options);
         const auto define = bus_.take<DefineQueue>();
         QueueOptions expected;
@@ -69,6 +69,7 @@ class OperationsTest : public CppUnit::TestFixture {
         expected.keep = Keep::written;
         expected.parkFailedGroups = true;
         expected.redeliveryDelays = {Milliseconds(5), Milliseconds(600), Milliseconds(70'000)};
+        expected.lease = Milliseconds(80'000);
         CPPUNIT_ASSERT(define.options == expected);
         bus_.complete(define.request);
         CPPUNIT_ASSERT_EQUAL("{\"name\":\"a\",\"options\":" + options + "}",

@@ -17,7 +17,7 @@ class SchedulesTest : public CppUnit::TestFixture {
 
     test::FakeBus bus_;
     UserSessions sessions_{"http"};
-    MessageEndpoints messages_{sessions_, {}};
+    MessageEndpoints messages_{sessions_, optionsWith(std::make_shared<LeaseTokens>())};
     ScheduleEndpoints endpoints_{sessions_};
     Router router_;
 

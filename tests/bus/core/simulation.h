@@ -17,6 +17,7 @@
 //   - a full queue drops, blocks or refuses only its own;
 //   - after all of this everything confirmed and not acknowledged can be consumed, exactly once,
 //   and then the store is empty;
+//   - what a consumer holds under a lease ends in time, and what it says of it later is refused;
 //   - a consumer gets no more than its credit; a drain is answered once, with what lapsed;
 //   - a temporary destination is its session's alone, and nothing of it comes when it is gone;
 //   - a recurring schedule sends each of its copies once, is there until it is over or cancelled,
@@ -257,6 +258,7 @@ class Simulation {
     void on(Pictured&) {}
     void on(ConsumerEnded&) {}
     void on(GroupRevoked&) {}
+    void on(LeaseEnded& e);
     void on(LinkResumed&) {}
     void on(SessionEnded& e);
 
@@ -290,7 +292,7 @@ class Simulation {
     std::map<std::string, std::string> answers_;
     std::vector<std::pair<DeliveryId, MessagePtr>> requests_;
     std::uint64_t nextSession_ = 1, nextRequest_ = 0, nextConsumer_ = 0, nextTransaction_ = 0;
-    std::uint64_t made_ = 0, confirmed_ = 0, accepted_ = 0, crashes_ = 0, calls_ = 0,
+    std::uint64_t lapsed_ = 0, made_ = 0, confirmed_ = 0, accepted_ = 0, crashes_ = 0, calls_ = 0,
                   callsAnswered_ = 0, answersMade_ = 0, branchesCommitted_ = 0;
 };
 

@@ -246,6 +246,7 @@ void Simulation::subscribe(Client& client) {
         command.windowed = false;
         attached.credit = command.credit;
     }
+    if (pick(4) == 0) command.lease = Milliseconds(5 + pick(400));
     client.consumers[command.consumer.value] = attached;
     command.request = ask(client.session, [this, consumer = command.consumer.value,
                                            session = client.session](const Completed& c) {

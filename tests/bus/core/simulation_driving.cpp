@@ -33,7 +33,7 @@ std::string Simulation::summary() const {
     std::string out;
     for (const std::uint64_t count :
          {made_, confirmed_, accepted_, crashes_, calls_, callsAnswered_, answersMade_,
-          nextRequest_, nextConsumer_, branchesCommitted_, copiesSent_})
+          nextRequest_, nextConsumer_, branchesCommitted_, copiesSent_, lapsed_})
         out += " " + std::to_string(count);
     return out;
 }

@@ -71,6 +71,27 @@ void Simulation::on(SessionEnded& e) {
     ending_ = SessionId();
 }
 
+/// What it held may be with somebody else already; what it says of it is refused.
+void Simulation::on(LeaseEnded& e) {
+    Client* client = clientOf(e.session);
+    const auto held =
+        client ? client->held.find(e.delivery) : std::map<DeliveryId, Held>::iterator();
+    if (!client || held == client->held.end()) return;  // its settlement has crossed with the end
+    CPPUNIT_ASSERT_MESSAGE("nobody settles by tokens here", e.lapsed);
+    ++lapsed_;
+    if (!held->second.tag.empty()) cameBack(held->second);
+    client->held.erase(held);
+    if (pick(2) == 0) return;  // stuck: it gets nothing in its place
+    Settle late;
+    late.session = e.session;
+    late.deliveries = {e.delivery};
+    late.request = ask(e.session, [](const Completed& c) {
+        CPPUNIT_ASSERT_MESSAGE("a stale holder was heard",
+                               c.error && c.error->code == ErrorCode::lockLost);
+    });
+    submit(std::move(late));
+}
+
 void Simulation::on(ConsumerChanged& c) {
     if (!c.active || c.fencingToken == 0) return;
     CPPUNIT_ASSERT_MESSAGE("a token that does not rise", c.fencingToken > lastToken_);

@@ -192,7 +192,12 @@ void Simulation::take(Client& client, const Delivery& delivery, ConsumerId consu
             "not selected: " + tag,
             of.selector < 0 || selects(static_cast<std::size_t>(of.selector), number));
         CPPUNIT_ASSERT_MESSAGE("not selected: " + tag, of.source != "me.red" || selects(0, number));
-        CPPUNIT_ASSERT_MESSAGE("a token of nobody", of.exclusive || delivery.fencingToken == 0);
+        CPPUNIT_ASSERT_MESSAGE("a token of nobody",
+                               of.exclusive || delivery.lease || delivery.fencingToken == 0);
+    }
+    if (delivery.lease) {
+        CPPUNIT_ASSERT_MESSAGE("a token that does not rise", delivery.fencingToken > lastToken_);
+        lastToken_ = delivery.fencingToken;
     }
     const auto known = sent_.find(tag);
     CPPUNIT_ASSERT_MESSAGE("delivered, though gone: " + tag, known != sent_.end());

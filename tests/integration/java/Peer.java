@@ -18,6 +18,7 @@ import javax.jms.MessageConsumer;
 import javax.jms.MessageProducer;
 import javax.jms.Session;
 import org.apache.activemq.ActiveMQConnectionFactory;
+import org.apache.activemq.ActiveMQSession;
 import org.apache.activemq.command.ActiveMQDestination;
 
 /**
@@ -25,9 +26,10 @@ import org.apache.activemq.command.ActiveMQDestination;
  * serves a whole test, since a JVM takes a second to start.
  *
  * <pre>
- * {"do":"open","as":"a","url":...,"user":...,"password":...,"transacted":false}
+ * {"do":"open","as":"a","url":...,"user":...,"password":...,"transacted":false,"individual":false}
  * {"do":"send","as":"a","queue":...,"messages":[MESSAGE...]}        MESSAGE: see PeerMessages
  * {"do":"receive","as":"a","queue":...,"count":3,"ms":5000}         answers {"messages":[...]}
+ * {"do":"acknowledge","as":"a"}                                    what "receive" gave last, of an "individual" session
  * {"do":"temporary","as":"a"}                                      answers {"address":"temp-queue://..."}
  * {"do":"commit","as":"a"} rollback close
  * {"do":"crowd","url":...,"user":...,"password":...,"count":1000,"queue":...}   answers {"got":1000}
@@ -43,11 +45,13 @@ public final class Peer {
         final Connection connection;
         final Session session;
         final Map<String, MessageConsumer> consumers = new HashMap<>();
+        Message last;
 
         Client(JsonNode order) throws JMSException {
             connection = connect(order);
             boolean transacted = order.path("transacted").asBoolean();
-            session = connection.createSession(transacted, transacted ? Session.SESSION_TRANSACTED : Session.AUTO_ACKNOWLEDGE);
+            int mode = order.path("individual").asBoolean() ? ActiveMQSession.INDIVIDUAL_ACKNOWLEDGE : Session.AUTO_ACKNOWLEDGE;
+            session = connection.createSession(transacted, transacted ? Session.SESSION_TRANSACTED : mode);
         }
 
         /** Addresses of temporary queues are taken as they are. */
@@ -91,6 +95,7 @@ public final class Peer {
         for (int count = order.get("count").asInt(); count > 0; --count) {
             Message message = consumer.receive(order.get("ms").asLong());
             if (message == null) return;
+            client.last = message;
             messages.add(PeerMessages.write(message));
         }
     }
@@ -126,6 +131,7 @@ public final class Peer {
             case "open" -> clients.put(order.get("as").asText(), new Client(order));
             case "send" -> send(client, order);
             case "receive" -> receive(client, order, answer);
+            case "acknowledge" -> client.last.acknowledge();
             case "temporary" -> answer.put("address", client.session.createTemporaryQueue().toString());
             case "commit" -> client.session.commit();
             case "rollback" -> client.session.rollback();

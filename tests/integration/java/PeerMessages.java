@@ -153,6 +153,7 @@ final class PeerMessages {
         to.put("persistent", message.getJMSDeliveryMode() == javax.jms.DeliveryMode.PERSISTENT);
         to.put("group", message.getStringProperty("JMSXGroupID"));
         to.put("sequence", message.propertyExists("JMSXGroupSeq") ? message.getIntProperty("JMSXGroupSeq") : 0);
+        to.put("count", message.getIntProperty("JMSXDeliveryCount"));
         to.put("user", message.getStringProperty("JMSXUserID"));
         return to;
     }

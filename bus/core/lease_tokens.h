@@ -1,9 +1,9 @@
-// Lease tokens: what a client shows to settle a message that it took over HTTP.
+// Lease tokens: what a client shows to extend or settle a message that it holds under a lease.
 //
-// Problem: HTTP has no connection that a lease could belong to, so whoever names a lease may settle
-// it. A token therefore names session and delivery and carries an HMAC-SHA256 (cut to 16 bytes)
-// with a key that only this process has: it cannot be guessed, and one of an earlier process is
-// known for what it is.
+// Problem: HTTP has no connection that a lease could belong to, and a JMS client has no verb for
+// one; so whoever names a lease may settle it. A token therefore names session and delivery and
+// carries an HMAC-SHA256 (cut to 16 bytes) with a key that only this process has: it cannot be
+// guessed, and one of an earlier process is known for what it is.
 #pragma once
 
 #include "bus/base/ids.h"
@@ -12,8 +12,9 @@
 #include <string>
 #include <string_view>
 
-namespace busbar::http {
+namespace busbar {
 
+/// Who holds what.
 struct Lease {
     SessionId session;
     DeliveryId delivery;
@@ -33,9 +34,12 @@ class LeaseTokens {
     /// whatever differs.
     Result<Lease> read(std::string_view queue, std::string_view token) const;
 
+    /// What a token says, whoever made it: to find the queue that read() wants to know.
+    static Result<Lease> claimed(std::string_view token);
+
   private:
     std::string mac(std::string_view queue, std::string_view ids) const;
     std::string key_;
 };
 
-}  // namespace busbar::http
+}  // namespace busbar

@@ -1,12 +1,13 @@
-#include "adapters/http/lease_token.h"
+#include "bus/core/lease_tokens.h"
 
 #include "bus/base/base64.h"
-#include "tests/adapters/http/http_test_support.h"
 
-namespace busbar::http {
+#include <cppunit/extensions/HelperMacros.h>
 
-class LeaseTokenTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(LeaseTokenTest);
+namespace busbar {
+
+class LeaseTokensTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(LeaseTokensTest);
     CPPUNIT_TEST(readsWhatItMade);
     CPPUNIT_TEST(refusesEveryChangedCharacter);
     CPPUNIT_TEST(tellsMalformedFromStale);
@@ -45,6 +46,6 @@ class LeaseTokenTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!fromBase64Url("A"));
     }
 };
-CPPUNIT_TEST_SUITE_REGISTRATION(LeaseTokenTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(LeaseTokensTest);
 
-}  // namespace busbar::http
+}  // namespace busbar

@@ -1,4 +1,4 @@
-#include "adapters/http/lease_token.h"
+#include "bus/core/lease_tokens.h"
 
 #include "bus/base/base64.h"
 #include "bus/base/check.h"
@@ -8,7 +8,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
-namespace busbar::http {
+namespace busbar {
 namespace {
 
 constexpr std::size_t kIdsBytes = 16;
@@ -22,6 +22,19 @@ std::uint64_t get(std::string_view bytes) {
     std::uint64_t value = 0;
     for (const char c : bytes.substr(0, 8)) value = (value << 8) | static_cast<unsigned char>(c);
     return value;
+}
+
+Result<std::string> bytesOf(std::string_view token) {
+    auto bytes = fromBase64Url(token);
+    if (!bytes || bytes->size() != kIdsBytes + kMacBytes) {
+        return {ErrorCode::malformed,
+                "this is not a lease token: expected the 43 characters that came with the message"};
+    }
+    return std::move(*bytes);
+}
+
+Lease leaseOf(std::string_view bytes) {
+    return {SessionId(get(bytes)), DeliveryId(get(bytes.substr(8)))};
 }
 
 }  // namespace
@@ -49,18 +62,20 @@ std::string LeaseTokens::make(std::string_view queue, const Lease& lease) const 
     return base64Url(ids + mac(queue, ids));
 }
 
+Result<Lease> LeaseTokens::claimed(std::string_view token) {
+    const auto bytes = bytesOf(token);
+    if (!bytes) return bytes.error();
+    return leaseOf(*bytes);
+}
+
 Result<Lease> LeaseTokens::read(std::string_view queue, std::string_view token) const {
-    const auto bytes = fromBase64Url(token);
-    if (!bytes || bytes->size() != kIdsBytes + kMacBytes) {
-        return {ErrorCode::malformed,
-                "this is not a lease token: expected 43 characters as given by GET"};
-    }
-    const auto ids = std::string_view(*bytes).substr(0, kIdsBytes);
-    const auto expected = mac(queue, ids);
+    const auto bytes = bytesOf(token);
+    if (!bytes) return bytes.error();
+    const auto expected = mac(queue, std::string_view(*bytes).substr(0, kIdsBytes));
     if (CRYPTO_memcmp(expected.data(), bytes->data() + kIdsBytes, kMacBytes) != 0) {
         return {ErrorCode::lockLost, "this lease was not given by the running bus for this queue"};
     }
-    return Lease{SessionId(get(ids)), DeliveryId(get(ids.substr(8)))};
+    return leaseOf(*bytes);
 }
 
-}  // namespace busbar::http
+}  // namespace busbar
