@@ -31,10 +31,14 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
     test::FakeBus bus_;
     UserSessions sessions_{"http"};
     MessageEndpoints endpoints_{sessions_, {}};
+    SendEndpoints sends_{sessions_, {}};
     Router router_;
 
   public:
-    void setUp() override { endpoints_.install(router_); }
+    void setUp() override {
+        endpoints_.install(router_);
+        sends_.install(router_);
+    }
 
   private:
     std::shared_ptr<test::FakeResponder> serve(const std::string& method, const std::string& target,
