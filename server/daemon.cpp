@@ -4,6 +4,7 @@
 #include "adapters/http/message_endpoints.h"
 #include "adapters/http/operations.h"
 #include "adapters/http/schedule_endpoints.h"
+#include "adapters/http/send_endpoints.h"
 #include "adapters/http/transaction_endpoints.h"
 #include "adapters/http/user_sessions.h"
 #include "adapters/soap/provider.h"
@@ -132,6 +133,7 @@ class Daemon::Impl {
         : configuration_(std::move(c)),
           files_(makePosixFileSystem()),
           sessions_("http"),
+          sends_(sessions_, sendOptions(configuration_)),
           endpoints_(sessions_, endpointOptions(configuration_, leaseTokens_)),
           operations_(
               sessions_,
@@ -167,6 +169,7 @@ class Daemon::Impl {
         definitions_ = std::make_unique<Definitions>(*ports_[0].bus);
         definitions_->define(configuration_);
         if (auto made = makeServices(); !made) return made;
+        sends_.install(router_);
         endpoints_.install(router_);
         operations_.install(router_);
         management_.install(router_);
@@ -247,6 +250,11 @@ class Daemon::Impl {
         const Configuration& c, std::shared_ptr<const LeaseTokens> leaseTokens) {
         http::MessageEndpointOptions options;
         options.leaseTokens = std::move(leaseTokens);
+        options.bodyBytesMax = c.http.bodyBytesMax;
+        return options;
+    }
+    static http::SendEndpointOptions sendOptions(const Configuration& c) {
+        http::SendEndpointOptions options;
         options.bodyBytesMax = c.http.bodyBytesMax;
         options.largeBytesMax = c.largeBodyBytesMax;
         return options;
@@ -405,6 +413,7 @@ class Daemon::Impl {
     WorkerPool workers_{kWorkers, kWorkerTasksMax};
     soap::SoapServices services_;
     const std::shared_ptr<const LeaseTokens> leaseTokens_ = std::make_shared<LeaseTokens>();
+    http::SendEndpoints sends_;
     http::MessageEndpoints endpoints_;
     http::OperationEndpoints operations_;
     http::ManagementEndpoints management_;

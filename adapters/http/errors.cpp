@@ -1,7 +1,5 @@
 #include "adapters/http/errors.h"
 
-#include "adapters/http/json.h"
-
 namespace busbar::http {
 
 unsigned statusOf(ErrorCode code) {
@@ -52,11 +50,16 @@ unsigned statusOf(ErrorCode code) {
     return 500;
 }
 
+void writeError(JsonWriter& json, const Error& error) {
+    json.key("error").beginObject().key("code").string(name(error.code));
+    json.key("message").string(error.text).endObject();
+}
+
 Response errorResponse(const Error& error) {
     JsonWriter json;
-    json.beginObject().key("error").beginObject();
-    json.key("code").string(name(error.code)).key("message").string(error.text);
-    json.endObject().endObject();
+    json.beginObject();
+    writeError(json, error);
+    json.endObject();
     auto response = Response::json(statusOf(error.code), json.take());
     if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
     return response;

@@ -5,11 +5,10 @@
 #include "adapters/http/event_stream.h"
 #include "adapters/http/message_mapping.h"
 #include "adapters/http/parameters.h"
+#include "adapters/http/results.h"
 #include "bus/base/check.h"
-#include "bus/core/schedules.h"
 
 #include <functional>
-#include <optional>
 
 namespace busbar::http {
 namespace {
@@ -22,26 +21,6 @@ const std::string& groupName(const Request& request) {
 }
 const std::string& leaseText(const Request& request) {
     return request.segments.at(3);
-}
-Response sent(const std::string& collection, const Completed& completed) {
-    JsonWriter json;
-    json.beginObject().key("id").string(completed.value).endObject();
-    auto response = Response::json(completed.repeated ? 200 : 201, json.take());
-    response.headers.emplace_back("Location", collection + encodeSegment(completed.value));
-    if (completed.repeated) response.headers.emplace_back("Idempotent-Replayed", "true");
-    return response;
-}
-
-/// A schedule was made, not a message sent.
-Response scheduled(const Completed& completed) {
-    const auto number = scheduleNumber(completed.value).value_or(StoredId()).value;
-    JsonWriter json;
-    json.beginObject().key("id").string(completed.value);
-    json.key("schedule").number(number).endObject();
-    auto response = Response::json(completed.repeated ? 200 : 201, json.take());
-    response.headers.emplace_back("Location", "/api/v1/schedules/" + std::to_string(number));
-    if (completed.repeated) response.headers.emplace_back("Idempotent-Replayed", "true");
-    return response;
 }
 
 std::string browsedJson(const Browsed& browsed) {
@@ -103,45 +82,6 @@ Result<Outcome> outcomeOf(std::string_view text) {
                                             "' is not accepted, released, failed or rejected"};
 }
 
-/// The answers of several settlements, in their order, sent when the last one is there.
-class Settlements {
-  public:
-    Settlements(ResponderPtr responder, std::vector<std::string> leases)
-        : responder_(std::move(responder)),
-          leases_(std::move(leases)),
-          errors_(leases_.size()),
-          open_(leases_.size()) {
-        if (open_ == 0) answer();
-    }
-
-    void done(std::size_t at, const Error* error) {
-        if (error) errors_[at] = *error;
-        if (--open_ == 0) answer();
-    }
-
-  private:
-    void answer() {
-        JsonWriter json;
-        json.beginObject().key("results").beginArray();
-        for (std::size_t i = 0; i < leases_.size(); ++i) {
-            json.beginObject().key("lease").string(leases_[i]);
-            json.key("status").number(errors_[i] ? statusOf(errors_[i]->code) : 204);
-            if (errors_[i]) {
-                json.key("error").beginObject().key("code").string(name(errors_[i]->code));
-                json.key("message").string(errors_[i]->text).endObject();
-            }
-            json.endObject();
-        }
-        json.endArray().endObject();
-        responder_->send(Response::json(200, json.take()));
-    }
-
-    const ResponderPtr responder_;
-    const std::vector<std::string> leases_;
-    std::vector<std::optional<Error>> errors_;
-    std::size_t open_;
-};
-
 }  // namespace
 
 MessageEndpoints::MessageEndpoints(UserSessions& sessions, MessageEndpointOptions options)
@@ -159,18 +99,6 @@ void MessageEndpoints::install(Router& router) {
             },
             options_.bodyBytesMax);
     };
-    router.add(
-        "POST", "/queues/*/messages", Access::login,
-        [this](const Request& q, const ResponderPtr& r) {
-            send(q, r, Destination::queue(destinationName(q)));
-        },
-        options_.bodyBytesMax, options_.largeBytesMax, true);
-    router.add(
-        "POST", "/topics/*/messages", Access::login,
-        [this](const Request& q, const ResponderPtr& r) {
-            send(q, r, Destination::topic(destinationName(q)));
-        },
-        options_.bodyBytesMax, options_.largeBytesMax, true);
     add("GET", "/queues/*/messages", Access::login, &MessageEndpoints::receiveOrBrowse);
     add("POST", "/queues/*/settle", Access::login, &MessageEndpoints::settleMany);
     for (const char* method : {"GET", "PUT", "DELETE"})
@@ -183,25 +111,6 @@ void MessageEndpoints::install(Router& router) {
     add("POST", "/queues/*/leases/*/extend", Access::login, &MessageEndpoints::extend);
     add("GET", "/queues/*/leases/*/body", Access::login, &MessageEndpoints::body);
     add("GET", "/topics/*/events", Access::login, &MessageEndpoints::events);
-}
-
-void MessageEndpoints::send(const Request& request, const ResponderPtr& responder,
-                            Destination destination) {
-    const bool topic = destination.isTopic();
-    const auto name = encodeSegment(destination.name);
-    auto message = messageOf(request, std::move(destination), responder->bus().clock().now().wall);
-    if (!message) return answerError(responder, message.error());
-    const auto collection = (topic ? "/topics/" : "/queues/") + name + "/messages/";
-    Send command;
-    command.message = std::move(*message);
-    const bool recurring = command.message->recurrence != nullptr;
-    sessions_.ask(
-        responder->bus(), callerOf(request), std::move(command),
-        [responder, collection, recurring](Effect& effect) {
-            if (const auto* error = errorOf(effect)) return answerError(responder, *error);
-            if (const auto* completed = std::get_if<Completed>(&effect))
-                responder->send(recurring ? scheduled(*completed) : sent(collection, *completed));
-        });
 }
 
 void MessageEndpoints::receiveOrBrowse(const Request& request, const ResponderPtr& responder) {
@@ -375,15 +284,22 @@ void MessageEndpoints::settleMany(const Request& request, const ResponderPtr& re
         command.deliveries = {lease->delivery};
         command.holder = lease->session;
     }
-    const auto settlements = std::make_shared<Settlements>(responder, leases);
+    const auto results = std::make_shared<Results>(responder, leases.size());
     const Error lost{ErrorCode::lockLost, "this lease is not of this queue and run of the bus"};
     for (std::size_t i = 0; i < commands.size(); ++i) {
+        const auto done = [results, i, lease = leases[i]](const Error* error) {
+            const auto write = [&](JsonWriter& json) { json.key("lease").string(lease); };
+            if (error)
+                results->refused(i, *error, write);
+            else
+                results->done(i, 204, write);
+        };
         if (commands[i].deliveries.empty()) {
-            settlements->done(i, &lost);
+            done(&lost);
             continue;
         }
         sessions_.ask(responder->bus(), callerOf(request), std::move(commands[i]),
-                      [settlements, i](Effect& effect) { settlements->done(i, errorOf(effect)); });
+                      [done](Effect& effect) { done(errorOf(effect)); });
     }
 }
 

@@ -1,4 +1,5 @@
-// Messages over plain HTTP: DESIGN.md section 10, docs/http-messages.md.
+// Messages out of the bus over plain HTTP, and what becomes of them: docs/http-messages.md.
+// Sending: send_endpoints.h.
 #pragma once
 
 #include "adapters/http/large_bodies.h"
@@ -12,7 +13,6 @@ namespace busbar::http {
 
 struct MessageEndpointOptions {
     std::uint64_t bodyBytesMax = 16u << 20;
-    std::uint64_t largeBytesMax = 2ull << 30;  ///< of what is sent; beyond memory it is streamed
     Milliseconds waitMax{60'000};
     std::uint64_t maxMax = 1000;  ///< messages of one GET
     Milliseconds leaseDefault{30'000};
@@ -21,13 +21,11 @@ struct MessageEndpointOptions {
 };
 
 /// Puts the routes below into a router:
-///   POST   /queues/N/messages     send; 201 once the bus has completed it, 200 for a repeat
 ///   GET    /queues/N/messages     receive under leases, or look (browse=true)
 ///   POST   /queues/N/settle       many leases, each with its own outcome
 ///   DELETE /queues/N/leases/T     acknowledge; POST .../nack, POST .../extend
 ///   GET    /queues/N/leases/T/body   the bytes of a large body
 ///   GET, PUT, DELETE /queues/N/groups/G/state   what an application keeps with a group
-///   POST   /topics/N/messages     publish
 ///   GET    /topics/N/events       Server-Sent Events
 /// Handlers run on any loop; what they share is in `sessions`. Outlives the router's use.
 class MessageEndpoints {
@@ -36,7 +34,6 @@ class MessageEndpoints {
     void install(Router& router);
 
   private:
-    void send(const Request& request, const ResponderPtr& responder, Destination destination);
     void receiveOrBrowse(const Request& request, const ResponderPtr& responder);
     void receive(const Request& request, const ResponderPtr& responder);
     void browse(const Request& request, const ResponderPtr& responder);

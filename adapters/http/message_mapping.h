@@ -1,4 +1,4 @@
-// HTTP <-> messages: one table of headers for what comes in, one JSON shape for what goes out.
+// HTTP <-> messages: headers (send_fields.h) for what comes in, one JSON shape for what goes out.
 #pragma once
 
 #include "adapters/http/json.h"
@@ -28,8 +28,5 @@ void writeMessage(JsonWriter& json, const Message& message, Extra extra) {
     writeMessageFields(json, message);
     json.endObject();
 }
-
-/// True for types whose bodies are text: text/*, JSON, XML and their +json, +xml kin.
-bool isTextType(std::string_view contentType);
 
 }  // namespace busbar::http

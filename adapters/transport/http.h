@@ -83,6 +83,9 @@ class Responder {
     /// The client sends no more: it may still read (half-close), or it may be gone, which looks the
     /// same until something is written to it.
     virtual bool inputEnded() const { return false; }
+    /// The request sent so many messages more than the one that its route counts (Route::sends):
+    /// where its user sends faster than it may, the next ones have to wait.
+    virtual void countSends(std::uint64_t) {}
 
     virtual BusPort& bus() = 0;
     virtual Executor& executor() = 0;

@@ -46,6 +46,7 @@ class HttpConnection final : public Engine {
     void startStream(const http::Response& head);
     std::size_t writeStream(std::string_view bytes);
     void endStream();
+    void countSends(std::uint64_t more) { seat_.spend(more, host_.now().steady); }
     EngineHost& host() { return host_; }
     bool inputEnded() const { return inputEnded_; }
 
@@ -115,6 +116,9 @@ class HttpExchange final : public http::Responder,
     void onDrained(std::function<void()> handler) override { drained_ = std::move(handler); }
     bool gone() const override { return connection_ == nullptr && !complete_; }
     bool inputEnded() const override { return connection_ && connection_->inputEnded(); }
+    void countSends(std::uint64_t more) override {
+        if (connection_) connection_->countSends(more);
+    }
     BusPort& bus() override { return bus_; }
     Executor& executor() override { return bus_.executor(); }
 

@@ -59,8 +59,7 @@ std::optional<Error> Broker::Impl::refusal(Session& s, const Send& c) {
 std::optional<Error> Broker::Impl::lacksSends(Session& s,
                                               const std::vector<std::shared_ptr<Message>>& sends) {
     for (const auto& message : sends) {
-        if (auto error = lacksSend(s, message->destination))
-            return Error{ErrorCode::transactionAborted, error->text};
+        if (auto error = lacksSend(s, message->destination)) return error;
     }
     return std::nullopt;
 }
@@ -70,7 +69,9 @@ std::optional<Error> Broker::Impl::refusal(Session& s, const CommitTransaction& 
 }
 
 std::optional<Error> Broker::Impl::refusal(Session& s, const PrepareTransaction& c) {
-    return lacksSends(s, c.sends);
+    const auto error = lacksSends(s, c.sends);
+    if (!error) return std::nullopt;
+    return Error{ErrorCode::transactionAborted, error->text};  // its coordinator rolls back
 }
 
 /// A coordinator's word on its own user's branch needs no right; an operator's does.

@@ -314,10 +314,33 @@ class Broker::Impl final : public RecoveryListener {
     void enqueueAlone(Queue& queue, const std::shared_ptr<Message>& message, Draft& draft);
     void enqueue(Queue& queue, const MessagePtr& message, StoredId id, std::uint32_t shareOf,
                  std::vector<QueueId>& stored, Draft& draft);
+    static std::string dedupKeyOf(const Message& message, const Session& sender);
+    static Error usedForAnother(const Message& message);
+    void rememberId(std::string key, const Message& message, Draft& draft);
     bool answerRepeated(const Send& c, const Session& session, const std::string& key);
     void reserveIds();
     StoredId nextId();
     std::string messageId(StoredId id) const;
+
+    // Local transactions (broker_transactions.cpp).
+    /// What a transaction sends, without what was sent before.
+    struct NewSends {
+        struct Repeat {
+            std::size_t number = 0;  ///< among all of the transaction, from 1
+            std::shared_ptr<Message> message;
+            const Message* twin = nullptr;  ///< the first one, where it is in this transaction
+        };
+        std::vector<std::shared_ptr<Message>> sends;
+        std::vector<std::string> keys;     ///< of `sends`, in the dedup memory; empty: none
+        std::vector<std::size_t> numbers;  ///< of `sends`
+        std::vector<Repeat> repeats;
+        std::size_t looked = 0;
+    };
+    std::optional<Error> sortOutRepeats(const CommitTransaction& c, const Session& session,
+                                        NewSends& out) const;
+    bool isOnItsWay(const std::string& dedupKey) const;
+    void sendInTransaction(const std::shared_ptr<Message>& message, std::string dedupKey,
+                           Session& sender, Draft& draft);
 
     // Links that can be resumed (broker_links.cpp).
     bool isTheirs(const Send& c, const Session& session);
@@ -360,7 +383,9 @@ class Broker::Impl final : public RecoveryListener {
     // Limits (broker_limits.cpp).
     enum class Room : unsigned char { yes, wait, no };
     /// Whether all of a transaction can happen now; nothing is dropped for it before it is sure to.
-    Room roomForAll(const std::vector<std::shared_ptr<Message>>& sends, Queue*& full, Error& why);
+    /// `at`: the first send for which it is not so.
+    Room roomForAll(const std::vector<std::shared_ptr<Message>>& sends, Queue*& full, Error& why,
+                    std::size_t& at);
     /// `before`: what the same unit of work brings before this one.
     Room room(Queue& queue, std::uint64_t bytes, Error& why, Load before = {});
     Room makeRoom(const Message& message, Queue*& full, Error& why);
@@ -514,7 +539,7 @@ class Broker::Impl final : public RecoveryListener {
     std::optional<Error> mayMakeSchedule(const Message& message, const Session& session,
                                          std::uint64_t before);
     std::optional<Error> mayMakeSchedules(const std::vector<std::shared_ptr<Message>>& sends,
-                                          const Session& session);
+                                          const Session& session, std::size_t& at);
     void makeSchedule(const std::shared_ptr<Message>& message, const Session& sender, Draft& draft);
     Schedule* schedule(StoredId id);
     bool mayChange(Session& session, const Schedule& schedule);

@@ -108,9 +108,10 @@ Broker::Impl::Room Broker::Impl::makeRoom(const Message& message, Queue*& full, 
 }
 
 Broker::Impl::Room Broker::Impl::roomForAll(const std::vector<std::shared_ptr<Message>>& sends,
-                                            Queue*& full, Error& why) {
+                                            Queue*& full, Error& why, std::size_t& at) {
     std::unordered_map<QueueId, Load> loads;
-    for (const auto& message : sends) {
+    for (at = 0; at < sends.size(); ++at) {
+        const auto& message = sends[at];
         if (auto allowed = checkSend(*message); !allowed) {
             why = allowed.error();
             return Room::no;

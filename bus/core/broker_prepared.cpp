@@ -55,15 +55,10 @@ std::optional<Error> Broker::Impl::mayPrepare(const PrepareTransaction& c, const
                          "the reply to a service call cannot be part of two phases: commit in one"};
         }
         if (message->dedupId.empty()) continue;
-        const std::string key =
-            DedupMemory::key(toUri(message->destination), s.user, message->dedupId);
+        const std::string key = dedupKeyOf(*message, s);
         row += key.size() + 8;
         const auto* first = dedup_.find(key);
-        if (first && first->contentHash != contentHash(*message)) {
-            return Error{
-                ErrorCode::conflict,
-                "the id '" + message->dedupId + "' was used for another message: its body differs"};
-        }
+        if (first && first->contentHash != contentHash(*message)) return usedForAnother(*message);
     }
     if (row > kRowMax) return Error{ErrorCode::limitReached, "too many dedup ids in a transaction"};
     return std::nullopt;
@@ -86,7 +81,8 @@ void Broker::Impl::on(PrepareTransaction& c) {
     }
     Queue* full = nullptr;
     Error why;
-    const Room room = roomForAll(c.sends, full, why);
+    std::size_t at = 0;
+    const Room room = roomForAll(c.sends, full, why, at);
     if (room == Room::no) return refuse(ErrorCode::transactionAborted, why);
     if (room == Room::wait) return park(*full, s->id, std::move(c), why.text);
 
@@ -131,13 +127,10 @@ void Broker::Impl::prepareAccept(DeliveryId id, PreparedBranch& branch, Draft& d
 
 void Broker::Impl::prepareSend(const std::shared_ptr<Message>& message, Session& s,
                                PreparedBranch& branch, Draft& draft) {
-    std::string key;
-    if (!message->dedupId.empty()) {
-        key = DedupMemory::key(toUri(message->destination), s.user, message->dedupId);
-        if (dedup_.find(key)) {
-            ++duplicates_;
-            return;
-        }
+    std::string key = dedupKeyOf(*message, s);
+    if (!key.empty() && dedup_.find(key)) {
+        ++duplicates_;
+        return;
     }
     Queue* full = nullptr;
     Error why;
@@ -162,11 +155,8 @@ void Broker::Impl::prepareSend(const std::shared_ptr<Message>& message, Session&
     }
     draft.added.resize(before);
     if (key.empty()) return;
-    DedupMemory::Outcome outcome{message->id, contentHash(*message), now_.wall};
-    draft.unit.operations.push_back(PutRow{Table::dedup, key, DedupMemory::encode(outcome)});
-    draft.dedupKeys.push_back(key);
     branch.dedupKeys.push_back(key);
-    dedup_.remember(std::move(key), std::move(outcome));
+    rememberId(std::move(key), *message, draft);
 }
 
 /// It is durable. Its messages may have to wait long: they do so on disk where memory is short.

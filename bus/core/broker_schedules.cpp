@@ -79,11 +79,11 @@ std::optional<Error> Broker::Impl::mayMakeSchedule(const Message& m, const Sessi
 }
 
 std::optional<Error> Broker::Impl::mayMakeSchedules(
-    const std::vector<std::shared_ptr<Message>>& sends, const Session& s) {
+    const std::vector<std::shared_ptr<Message>>& sends, const Session& s, std::size_t& at) {
     std::uint64_t before = 0;
-    for (const auto& message : sends) {
-        if (!message->recurrence) continue;
-        if (auto error = mayMakeSchedule(*message, s, before++)) return error;
+    for (at = 0; at < sends.size(); ++at) {
+        if (!sends[at]->recurrence) continue;
+        if (auto error = mayMakeSchedule(*sends[at], s, before++)) return error;
     }
     return std::nullopt;
 }

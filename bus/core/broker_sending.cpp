@@ -1,4 +1,4 @@
-// Messages coming in: checking, routing, dedup, transactions.
+// Messages coming in: checking, routing, dedup.
 #include "bus/core/broker_impl.h"
 #include "bus/core/lease_orders.h"
 #include "bus/core/rows.h"
@@ -177,14 +177,23 @@ void Broker::Impl::route(const std::shared_ptr<Message>& message, const Session*
         draft.unit.operations.push_back(AddMessage{id, message, std::move(stored)});
 }
 
-namespace {
-
-std::string dedupKeyOf(const Send& c, const Session& s) {
-    if (c.message->dedupId.empty()) return {};
-    return DedupMemory::key(toUri(c.message->destination), s.user, c.message->dedupId);
+std::string Broker::Impl::dedupKeyOf(const Message& message, const Session& sender) {
+    if (message.dedupId.empty()) return {};
+    return DedupMemory::key(toUri(message.destination), sender.user, message.dedupId);
 }
 
-}  // namespace
+Error Broker::Impl::usedForAnother(const Message& message) {
+    return {ErrorCode::conflict,
+            "the id '" + message.dedupId + "' was used for another message: its body differs"};
+}
+
+/// The dedup row of a send that is part of `draft`.
+void Broker::Impl::rememberId(std::string key, const Message& message, Draft& draft) {
+    DedupMemory::Outcome outcome{message.id, contentHash(message), now_.wall};
+    draft.unit.operations.push_back(PutRow{Table::dedup, key, DedupMemory::encode(outcome)});
+    draft.dedupKeys.push_back(key);
+    dedup_.remember(std::move(key), std::move(outcome));
+}
 
 /// Where the send is a repeat: answers it with the first outcome, not before that is durable.
 bool Broker::Impl::answerRepeated(const Send& c, const Session& s, const std::string& key) {
@@ -214,10 +223,7 @@ bool Broker::Impl::answerRepeated(const Send& c, const Session& s, const std::st
     const auto* first = key.empty() ? nullptr : dedup_.find(key);
     if (!first) return false;
     if (first->contentHash != contentHash(*c.message)) {
-        complete(
-            c.session, c.request,
-            Error{ErrorCode::conflict, "the id '" + c.message->dedupId +
-                                           "' was used for another message: its body differs"});
+        complete(c.session, c.request, usedForAnother(*c.message));
         return true;
     }
     again.value = first->messageId;
@@ -234,7 +240,7 @@ void Broker::Impl::on(Send& c) {
         return complete(c.session, c.request,
                         Error{ErrorCode::conflict, "the link was resumed by another connection"});
     }
-    std::string key = dedupKeyOf(c, *s);
+    std::string key = dedupKeyOf(*c.message, *s);
     if (answerRepeated(c, *s, key)) return;  // whatever the limits say now
     if (auto allowed = checkSend(*c.message); !allowed)
         return complete(c.session, c.request, allowed.error());
@@ -258,12 +264,7 @@ void Broker::Impl::on(Send& c) {
     const std::shared_ptr<Message> message = std::move(c.message);
     route(message, s, draft);
     noteRequest(*s, *message, draft);
-    if (!key.empty()) {
-        DedupMemory::Outcome outcome{message->id, contentHash(*message), now_.wall};
-        draft.unit.operations.push_back(PutRow{Table::dedup, key, DedupMemory::encode(outcome)});
-        draft.dedupKeys.push_back(key);
-        dedup_.remember(std::move(key), std::move(outcome));
-    }
+    if (!key.empty()) rememberId(std::move(key), *message, draft);
     if (!c.link.empty()) rememberSend(c, *s, *message, draft);
     if (c.sequence > 0) {
         std::string producer = ProducerMemory::key(s->user, c.producer);
@@ -298,59 +299,6 @@ void Broker::Impl::on(ForgetProducer& c) {
     if (!producers_.find(key)) return;
     producers_.set(key, {});
     lazily(EraseRow{Table::producers, std::move(key)});
-}
-
-void Broker::Impl::on(CommitTransaction& c) {
-    Session* s = require(c.session, c.request);
-    if (!s) return;
-    const auto abort = [&](const Error& cause) {
-        complete(c.session, c.request,
-                 Error{ErrorCode::transactionAborted, "nothing was done: " + cause.text});
-    };
-    for (const DeliveryId id : c.accepts) {
-        HeldDelivery* held = heldBy(id, s->id);
-        if (!held) {
-            return abort({ErrorCode::lockLost,
-                          "delivery " + std::to_string(id.value) + " is no longer held here"});
-        }
-    }
-    if (const auto error = mayMakeSchedules(c.sends, *s)) return abort(*error);
-    Queue* wanted = nullptr;
-    Error shortOf;
-    switch (roomForAll(c.sends, wanted, shortOf)) {
-        case Room::yes:
-            break;
-        case Room::wait:
-            return park(*wanted, s->id, std::move(c), shortOf.text);
-        case Room::no:
-            return abort(shortOf);
-    }
-    Draft draft = newDraft();
-    for (const DeliveryId id : c.accepts) {
-        HeldDelivery& held = *ledger_.find(id);
-        Queue& q = *queue(held.queue);
-        const QueueEntry& entry = q.messages.at(held.place);
-        if (entry.state == EntryState::settling) continue;  // named twice
-        q.messages.setState(held.place, EntryState::settling);
-        if (entry.stored) draft.unit.operations.push_back(RemoveEntry{q.id, entry.id});
-        draft.removals.push_back({q.id, held.place, Leaving::out, id, entry.stored});
-    }
-    for (auto& message : c.sends) {
-        Queue* full = nullptr;
-        Error why;
-        const Queue* target = queueNamed(message->destination.name);
-        if (target && !message->recurrence && target->options.whenFull == WhenFull::dropOldest)
-            makeRoom(*message, full, why);
-        ++s->sent;
-        stamp(*message, s);
-        route(message, s, draft);
-        noteRequest(*s, *message, draft);
-    }
-    if (c.request)
-        draft.effects.push_back(Completed{c.session, c.request, std::nullopt, {}, 0, false});
-    const SessionId id = s->id;
-    finish(std::move(draft), Durability::fsync);
-    diskBehind(id);
 }
 
 }  // namespace busbar

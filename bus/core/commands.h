@@ -185,7 +185,10 @@ struct Settle {
 
 /// A local transaction as one unit of work: the sends happen and the settlements (accepted) happen,
 /// or none of it. An id that is no longer held, or a send that is refused, aborts all:
-/// transactionAborted with the cause; the deliveries that are still held stay held.
+/// transactionAborted with the cause; the deliveries that are still held stay held. Dedup ids
+/// count: a repeat stores nothing. Each send has its message's id afterwards. Completed.value: the
+/// numbers of those that were repeats, from 1 ("3,7"); with an error Completed.count is the number
+/// of the send that is its cause, 0 where it is no single one.
 struct CommitTransaction {
     SessionId session;
     RequestId request;

@@ -3,262 +3,26 @@
 #include "bus/base/base64.h"
 #include "bus/base/utf8.h"
 #include "bus/message/body.h"
+#include "bus/message/json_tree.h"
 #include "bus/message/value_text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <set>
 #include <variant>
 
 namespace busbar {
 namespace {
 
+using json::Items;
+using json::Member;
+using json::Members;
+using json::Node;
+using json::Number;
+
 // A value in our spelling is an object with two values within: three nodes.
-constexpr std::size_t kNodesMax = 3 * kJsonValuesMax + 1;
-constexpr int kNodeDepthMax = 2 * kBodyDepthMax + 2;
-
-struct Node;
-struct Member;
-using Items = std::vector<Node>;
-using Members = std::vector<Member>;
-
-/// A number keeps its digits until its type is known.
-struct Number {
-    std::string text;
-    bool whole = false;
-};
-
-struct Node {
-    std::variant<std::monostate, bool, Number, std::string, Items, Members> data;
-};
-
-struct Member {
-    std::string name;
-    Node value;
-};
-
-void appendUnit(std::string& out, std::uint32_t code) {
-    if (code < 0x80) {
-        out += static_cast<char>(code);
-    } else if (code < 0x800) {
-        out += static_cast<char>(0xc0 | (code >> 6));
-        out += static_cast<char>(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        out += static_cast<char>(0xe0 | (code >> 12));
-        out += static_cast<char>(0x80 | ((code >> 6) & 0x3f));
-        out += static_cast<char>(0x80 | (code & 0x3f));
-    } else {
-        out += static_cast<char>(0xf0 | (code >> 18));
-        out += static_cast<char>(0x80 | ((code >> 12) & 0x3f));
-        out += static_cast<char>(0x80 | ((code >> 6) & 0x3f));
-        out += static_cast<char>(0x80 | (code & 0x3f));
-    }
-}
-
-bool isHigh(std::uint32_t unit) {
-    return unit >= 0xd800 && unit < 0xdc00;
-}
-bool isLow(std::uint32_t unit) {
-    return unit >= 0xdc00 && unit < 0xe000;
-}
-
-/// RFC 8259, one function a production. Half of a surrogate pair that stands alone is kept as the
-/// three bytes that UTF-8 would have for it, for values of type char; as text it is not UTF-8.
-class Parser {
-  public:
-    explicit Parser(std::string_view text) : text_(text) {}
-
-    Result<Node> document() {
-        Node root;
-        if (!isUtf8(text_)) return {ErrorCode::malformed, "JSON: not UTF-8"};
-        if (!value(root, 1)) return *error_;
-        space();
-        if (at_ < text_.size()) {
-            fail("nothing is expected behind the value");
-            return *error_;
-        }
-        return root;
-    }
-
-  private:
-    bool value(Node& node, int depth) {
-        if (++nodes_ > kNodesMax) {
-            error_ = Error{ErrorCode::tooLarge,
-                           "JSON: more than " + std::to_string(kJsonValuesMax) + " values"};
-            return false;
-        }
-        if (depth > kNodeDepthMax) {
-            error_ = Error{ErrorCode::tooLarge, "JSON: more than " + std::to_string(kBodyDepthMax) +
-                                                    " lists and maps within each other"};
-            return false;
-        }
-        space();
-        switch (peek()) {
-            case '{':
-                return object(node.data.emplace<Members>(), depth);
-            case '[':
-                return array(node.data.emplace<Items>(), depth);
-            case '"':
-                return string(node.data.emplace<std::string>());
-            case 't':
-                node.data = true;
-                return word("true");
-            case 'f':
-                node.data = false;
-                return word("false");
-            case 'n':
-                return word("null");
-            default:
-                return number(node.data.emplace<Number>());
-        }
-    }
-
-    bool object(Members& members, int depth) {
-        ++at_;
-        space();
-        if (take('}')) return true;
-        while (true) {
-            space();
-            if (peek() != '"') return fail("a name in quotes is expected");
-            Member& member = members.emplace_back();
-            if (!string(member.name)) return false;
-            space();
-            if (!take(':')) return fail("':' is expected");
-            if (!value(member.value, depth + 1)) return false;
-            space();
-            if (take('}')) break;
-            if (!take(',')) return fail("',' or '}' is expected");
-        }
-        std::set<std::string_view> names;
-        for (const Member& member : members) {
-            if (!names.insert(member.name).second) {
-                return fail("the name '" + showable(member.name.substr(0, 60)) +
-                            "' is there twice");
-            }
-        }
-        return true;
-    }
-
-    bool array(Items& items, int depth) {
-        ++at_;
-        space();
-        if (take(']')) return true;
-        while (true) {
-            if (!value(items.emplace_back(), depth + 1)) return false;
-            space();
-            if (take(']')) return true;
-            if (!take(',')) return fail("',' or ']' is expected");
-        }
-    }
-
-    bool string(std::string& out) {
-        ++at_;
-        while (true) {
-            const std::size_t end = std::min(text_.find_first_of("\"\\", at_), text_.size());
-            const auto plain = text_.substr(at_, end - at_);
-            for (const char c : plain) {
-                if (static_cast<unsigned char>(c) < 0x20)
-                    return fail("control characters are written \\u00XX within strings");
-            }
-            out += plain;
-            at_ = end;
-            if (at_ == text_.size()) return fail("the string has no end");
-            if (take('"')) return true;
-            ++at_;
-            if (!escape(out)) return false;
-        }
-    }
-
-    bool escape(std::string& out) {
-        static constexpr std::string_view kCodes = "\"\\/bfnrt";
-        static constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
-        const char code = peek();
-        const auto known = kCodes.find(code);
-        if (at_ < text_.size() && known != kCodes.npos) {
-            ++at_;
-            out += kMeanings[known];
-            return true;
-        }
-        std::uint32_t unit = 0;
-        if (code != 'u' || !hex(unit)) return fail("an escape of JSON is expected behind '\\'");
-        const std::size_t behind = at_;
-        std::uint32_t low = 0;
-        if (isHigh(unit) && text_.substr(at_, 2) == "\\u") {
-            ++at_;
-            if (hex(low) && isLow(low)) {
-                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-            } else {
-                at_ = behind;  // stands alone; what follows is looked at by itself
-            }
-        }
-        appendUnit(out, unit);
-        return true;
-    }
-
-    /// 'u' and four digits.
-    bool hex(std::uint32_t& unit) {
-        const auto digits = text_.substr(std::min(at_ + 1, text_.size()), 4);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
-        if (digits.size() != 4 || error != std::errc() || end != digits.data() + 4) return false;
-        at_ += 5;
-        return true;
-    }
-
-    bool number(Number& out) {
-        const std::size_t begin = at_;
-        (void)take('-');
-        if (!take('0') && digits() == 0) return fail("a value is expected");
-        out.whole = true;
-        if (take('.')) {
-            out.whole = false;
-            if (digits() == 0) return fail("digits are expected behind '.'");
-        }
-        if (peek() == 'e' || peek() == 'E') {
-            out.whole = false;
-            ++at_;
-            if (!take('+')) (void)take('-');
-            if (digits() == 0) return fail("digits are expected in the exponent");
-        }
-        out.text = text_.substr(begin, at_ - begin);
-        return true;
-    }
-
-    std::size_t digits() {
-        const std::size_t begin = at_;
-        while (peek() >= '0' && peek() <= '9') ++at_;
-        return at_ - begin;
-    }
-
-    bool word(std::string_view expected) {
-        if (text_.substr(at_, expected.size()) != expected) return fail("a value is expected");
-        at_ += expected.size();
-        return true;
-    }
-
-    void space() {
-        while (peek() == ' ' || peek() == '\n' || peek() == '\r' || peek() == '\t') ++at_;
-    }
-    char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-    bool take(char c) {
-        if (peek() != c || at_ == text_.size()) return false;
-        ++at_;
-        return true;
-    }
-    bool fail(const std::string& expected) {
-        if (!error_) {
-            error_ = Error{ErrorCode::malformed,
-                           "JSON, byte " + std::to_string(at_ + 1) + ": " + expected};
-        }
-        return false;
-    }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::size_t nodes_ = 0;
-    std::optional<Error> error_;
-};
+constexpr json::TreeLimits kBodyLimits{kJsonValuesMax, 3 * kJsonValuesMax + 1,
+                                       2 * kBodyDepthMax + 2};
 
 /// Nodes to values of a body. `path` is where we are, for errors.
 class Reader {
@@ -324,13 +88,7 @@ class Reader {
                      out.name, 1);
     }
 
-    Error error() const { return *error_; }
-
-  private:
-    static std::string pathTo(const std::string& path, const std::string& name) {
-        return path + (path.empty() ? "" : ".") + showable(name.substr(0, 60));
-    }
-
+    /// {"type":"int","value":3}
     bool value(const Node& node, BodyValue& out, const std::string& path, int depth) {
         const auto* members = std::get_if<Members>(&node.data);
         const Node* type = nullptr;
@@ -345,6 +103,40 @@ class Reader {
         if (!name || !content)
             return fail(path, R"(a value such as {"type":"int","value":3} is expected)");
         return typed(*name, *content, out, path, depth);
+    }
+
+    /// Without its type.
+    bool plain(const Node& node, BodyValue& out, int depth) {
+        if (++values_ > kJsonValuesMax) {
+            error_ = Error{ErrorCode::tooLarge,
+                           "more than " + std::to_string(kJsonValuesMax) + " values"};
+            return false;
+        }
+        if (const auto* items = std::get_if<Items>(&node.data)) {
+            auto& list = out.data.emplace<BodyList>();
+            if (depth + 1 > kBodyDepthMax) return tooDeep();
+            return std::all_of(items->begin(), items->end(), [&](const Node& item) {
+                return plain(item, list.emplace_back(), depth + 1);
+            });
+        }
+        if (std::holds_alternative<Members>(node.data))
+            return plainMap(node, out.data.emplace<BodyMap>(), depth + 1);
+        auto& scalar = out.data.emplace<Value>();
+        if (const bool* flag = std::get_if<bool>(&node.data)) {
+            scalar = *flag;
+        } else if (const auto* text = std::get_if<std::string>(&node.data)) {
+            return readText("string", *text, scalar, {});
+        } else if (const auto* number = std::get_if<Number>(&node.data)) {
+            return plainNumber(*number, scalar);
+        }
+        return true;
+    }
+
+    Error error() const { return *error_; }
+
+  private:
+    static std::string pathTo(const std::string& path, const std::string& name) {
+        return path + (path.empty() ? "" : ".") + showable(name.substr(0, 60));
     }
 
     bool typed(std::string_view type, const Node& node, BodyValue& out, const std::string& path,
@@ -399,32 +191,6 @@ class Reader {
         return true;
     }
 
-    bool plain(const Node& node, BodyValue& out, int depth) {
-        if (++values_ > kJsonValuesMax) {
-            error_ = Error{ErrorCode::tooLarge,
-                           "more than " + std::to_string(kJsonValuesMax) + " values"};
-            return false;
-        }
-        if (const auto* items = std::get_if<Items>(&node.data)) {
-            auto& list = out.data.emplace<BodyList>();
-            if (depth + 1 > kBodyDepthMax) return tooDeep();
-            return std::all_of(items->begin(), items->end(), [&](const Node& item) {
-                return plain(item, list.emplace_back(), depth + 1);
-            });
-        }
-        if (std::holds_alternative<Members>(node.data))
-            return plainMap(node, out.data.emplace<BodyMap>(), depth + 1);
-        auto& scalar = out.data.emplace<Value>();
-        if (const bool* flag = std::get_if<bool>(&node.data)) {
-            scalar = *flag;
-        } else if (const auto* text = std::get_if<std::string>(&node.data)) {
-            return readText("string", *text, scalar, {});
-        } else if (const auto* number = std::get_if<Number>(&node.data)) {
-            return plainNumber(*number, scalar);
-        }
-        return true;
-    }
-
     /// The smallest of int and long that holds it; beyond them, and with a fraction, a double.
     bool plainNumber(const Number& number, Value& out) {
         for (const auto* type : {"int", "long"}) {
@@ -465,25 +231,40 @@ const Node* onlyMember(const Node& node, std::string_view name) {
 
 }  // namespace
 
-Result<std::string> bodyFromJson(BodyKind kind, std::string_view json) {
-    auto root = Parser(json).document();
-    if (!root) return root.error();
+Result<std::string> bodyFromJson(BodyKind kind, const json::Node& json) {
     Reader reader;
     std::string out;
     if (kind == BodyKind::map) {
         BodyMap map;
-        if (!reader.map(*root, map, {}, 1)) return reader.error();
+        if (!reader.map(json, map, {}, 1)) return reader.error();
         encodeMapBody(map, out);
     } else {
         BodyList list;
-        if (!reader.list(*root, list, {}, 1)) return reader.error();
+        if (!reader.list(json, list, {}, 1)) return reader.error();
         encodeStreamBody(list, out);
     }
     return out;
 }
 
+Result<std::string> bodyFromJson(BodyKind kind, std::string_view json) {
+    auto root = json::parse(json, kBodyLimits);
+    if (!root) return root.error();
+    return bodyFromJson(kind, *root);
+}
+
+Result<Value> valueFromJson(const json::Node& json) {
+    Reader reader;
+    BodyValue value;
+    const bool typed = std::holds_alternative<Members>(json.data);
+    const bool read = typed ? reader.value(json, value, {}, kBodyDepthMax)
+                            : reader.plain(json, value, kBodyDepthMax);
+    if (!read && reader.error().code != ErrorCode::tooLarge) return reader.error();
+    if (!read) return {ErrorCode::invalidArgument, "a single value is expected, no list or map"};
+    return std::get<Value>(std::move(value.data));
+}
+
 Result<std::string> mapBodyFromMapJson(std::string_view json) {
-    auto root = Parser(json).document();
+    auto root = json::parse(json, kBodyLimits);
     if (!root) return root.error();
     if (!std::holds_alternative<Members>(root->data)) {
         return {ErrorCode::invalidArgument, "an object is expected as a map"};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bus/base/result.h"
+#include "bus/message/json_tree.h"
 #include "bus/message/message.h"
 
 #include <cstddef>
@@ -23,6 +24,13 @@ inline constexpr std::size_t kJsonValuesMax = 10'000;
 /// as strings of digits, for clients whose numbers are floats. invalidArgument or malformed says
 /// where (byte of the text, or name) and what was expected; tooLarge for the limits.
 Result<std::string> bodyFromJson(BodyKind kind, std::string_view json);
+/// The same from a part of a text that was read already.
+Result<std::string> bodyFromJson(BodyKind kind, const json::Node& json);
+
+/// A property: a value with its type, as appendJson writes it, or without: a string, a boolean,
+/// null, and of numbers the first of int, long and double that holds it. Lists and maps are
+/// refused.
+Result<Value> valueFromJson(const json::Node& json);
 
 /// The encoded body of a map from `transformation:jms-map-json` of ActiveMQ's STOMP: either
 /// {"map":{"entry":[{"string":["name","Ann"]},{"string":"age","int":31}]}}, one entry for each name

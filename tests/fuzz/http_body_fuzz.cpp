@@ -1,5 +1,6 @@
 // Lease tokens, JSON bodies, query values and header values: whatever comes, no crash, and nothing
 // forged is accepted.
+#include "adapters/http/batch_reader.h"
 #include "adapters/http/json.h"
 #include "adapters/http/message_mapping.h"
 #include "adapters/http/parameters.h"
@@ -9,6 +10,30 @@
 #include <cstdint>
 #include <cstdlib>
 
+namespace {
+
+std::string shown(const busbar::Message& message) {
+    busbar::http::JsonWriter json;
+    busbar::http::writeMessage(json, message, [](busbar::http::JsonWriter&) {});
+    return json.take();
+}
+
+/// A batch; what a message of it is shown as makes the same message.
+void readBatch(const std::string& text) {
+    using namespace busbar;
+    const auto to = Destination::queue("q");
+    const auto batch = http::messagesOf(text, to, WallTime{}, 100);
+    if (!batch) return;
+    for (const auto& message : *batch) {
+        const auto json = shown(*message);
+        if (!isUtf8(json)) std::abort();
+        const auto again = http::messagesOf("[" + json + "]", to, WallTime{}, 1);
+        if (!again || shown(*again->front()) != json) std::abort();
+    }
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace busbar;
     const std::string text(reinterpret_cast<const char*>(data), size);
@@ -16,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (tokens.read("q", text)) std::abort();
     (void)http::readFlatObject(text);
     (void)http::readFlatObjects(text, 100);
+    readBatch(text);
     if (const auto fields = http::readFlatObject(text)) {
         if (const auto options = http::readQueueOptions(*fields, {})) {
             http::JsonWriter json;

@@ -5,8 +5,8 @@ import time
 import unittest
 
 import amqp_wire
-from amqp_wire import (ACCEPTED, ATTACH, DETACH, DISPOSITION, FLOW, RECEIVER, RELEASED, TRANSFER, AmqpWire, Described, Symbol, Uint,
-                       message, text_of)
+from amqp_wire import (ACCEPTED, ATTACH, DETACH, DISPOSITION, FLOW, RECEIVER, RELEASED, TRANSFER, AmqpOverWebSocket, AmqpWire, Described, Symbol,
+                       Uint, message, text_of)
 from busbar_fixture import Bus
 
 EXCLUSIVE = {Symbol("exclusive"): True}
@@ -18,8 +18,11 @@ class Recovery(unittest.TestCase):
         self.addCleanup(self.bus.close)
         self.bus.start()
 
+    def connect(self, **how):
+        return AmqpWire(self.bus.amqp_port, self.bus.password, **how)
+
     def client(self, **how):
-        client = AmqpWire(self.bus.amqp_port, self.bus.password, **how)
+        client = self.connect(**how)
         self.addCleanup(client.close)
         return client
 
@@ -256,6 +259,13 @@ class Recovery(unittest.TestCase):
         self.assertFalse([f for f in client.waiting if f.code == TRANSFER])
         client.attach_receiver("in", "q", {}, properties=EXCLUSIVE)
         self.assertEqual("2", text_of(client.wait(TRANSFER).payload))
+
+
+class RecoveryOverWebSocket(Recovery):
+    """The same with each connection through /ws/amqp."""
+
+    def connect(self, **how):
+        return AmqpOverWebSocket(self.bus.http_port, self.bus.password, **how)
 
 
 if __name__ == "__main__":

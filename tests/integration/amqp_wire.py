@@ -3,6 +3,8 @@ message in many sections, half a message."""
 
 import socket
 
+from websocket_socket import WebSocket
+
 OPEN, BEGIN, ATTACH, FLOW, TRANSFER, DISPOSITION, DETACH, END, CLOSE = range(0x10, 0x19)
 ACCEPTED, REJECTED, RELEASED = 0x24, 0x25, 0x26
 SENDER, RECEIVER = False, True
@@ -121,8 +123,7 @@ class AmqpWire:
     """One connection with one session on channel 0."""
 
     def __init__(self, port, password, container="wire", user="admin", frame_max=FRAME_MAX, timeout=15):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self.connect(port, timeout)
         self.data = b""
         self.waiting = []  # frames that nobody has asked for yet
         self.next_id = 0
@@ -131,6 +132,11 @@ class AmqpWire:
         except BaseException:
             self.close()
             raise
+
+    def connect(self, port, timeout):
+        out = socket.create_connection(("127.0.0.1", port), timeout)
+        out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return out
 
     def open(self, password, container, user, frame_max):
         self.socket.sendall(b"AMQP\3\1\0\0")
@@ -220,6 +226,13 @@ class AmqpWire:
 
     def settle(self, first, role=SENDER, state=None, last=None):
         self.say(DISPOSITION, role, Uint(first), Uint(first if last is None else last), True, state)
+
+
+class AmqpOverWebSocket(AmqpWire):
+    """To the HTTP port."""
+
+    def connect(self, port, timeout):
+        return WebSocket(port, "/ws/amqp", "amqp", timeout)
 
 
 def message(body, message_id=None, durable=True):

@@ -10,6 +10,7 @@ import tempfile
 import time
 import unittest
 
+import amqp_wire as amqp
 import openwire_wire as ow
 from busbar_fixture import BUSBARD, Bus, clean_environment
 from stomp_wire import Closed, Wire
@@ -223,6 +224,30 @@ class DaemonTest(unittest.TestCase):
                 self.assertNotIn(frame[0], (ow.EXCEPTION, ow.CONNECTION_ERROR))
         self.hold(connect, lambda connection, body: connection.command(ow.TEXT_MESSAGE, connection.text_message(
             "big", ow.number(len(body)) + body)), answered)
+
+    def test_a_user_holds_no_more_memory_than_it_may_over_amqp(self):
+        class Kept:
+            """In place of a socket: what is sent is kept."""
+            data = b""
+
+            def sendall(self, data):
+                self.data += data
+
+        def connect(bus):
+            wire = amqp.AmqpWire(bus.amqp_port, "secret")
+            wire.attach_sender("out", "big", durable=0, second=False)
+            return wire.socket, wire
+
+        def frame(wire, body):
+            peer, wire.socket = wire.socket, Kept()
+            message = amqp.encode(amqp.Described(0x70, [True])) + amqp.encode(amqp.Described(0x75, body))
+            step = 60_000
+            wire.transfer(b"1", message[:step], more=True)
+            for at in range(step, len(message), step):
+                wire.go_on(message[at:at + step], more=at + step < len(message))
+            data, wire.socket = wire.socket.data, peer
+            return data
+        self.hold(connect, frame, lambda _, wire: self.assertEqual([amqp.ACCEPTED], [code for code, _ in wire.answers(1).values()]))
 
     def test_a_user_holds_no_more_memory_than_it_may_over_http(self):
         def connect(bus):

@@ -26,6 +26,7 @@ class FakeResponder final : public http::Responder {
     void onDrained(std::function<void()> handler) override { drained_ = std::move(handler); }
     bool gone() const override { return isGone; }
     bool inputEnded() const override { return inputIsEnded; }
+    void countSends(std::uint64_t more) override { sendsCounted += more; }
     BusPort& bus() override { return bus_; }
     Executor& executor() override { return bus_.executor(); }
 
@@ -45,6 +46,7 @@ class FakeResponder final : public http::Responder {
     bool streamEnded = false;
     bool isGone = false;
     bool inputIsEnded = false;
+    std::uint64_t sendsCounted = 0;
 
   private:
     FakeBus& bus_;

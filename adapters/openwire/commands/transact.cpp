@@ -299,7 +299,12 @@ void Connection::commit(const TransactionInfo& info) {
 }
 
 void Connection::refuseCommit(const TransactionInfo& info, const Error& why) {
-    if (!isXa(info.transactionId)) return refuse(answerTo(info), why);
+    if (!isXa(info.transactionId)) {
+        // What JMS's commit throws says that it was rolled back; the text says why.
+        const bool denied = why.code == ErrorCode::notAuthorized;
+        return refuse(answerTo(info),
+                      denied ? Error{ErrorCode::transactionAborted, why.text} : why);
+    }
     refuse(answerTo(info),
            toXaThrowable(
                why.code == ErrorCode::storageFailed ? XaCode::resourceFailure : XaCode::rolledBack,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/http/message_endpoints.h"
+#include "adapters/http/send_endpoints.h"
 #include "tests/support/fake_responder.h"
 
 #include <cppunit/extensions/HelperMacros.h>

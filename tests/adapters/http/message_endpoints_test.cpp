@@ -32,10 +32,14 @@ class MessageEndpointsTest : public CppUnit::TestFixture {
     UserSessions sessions_{"http"};
     const std::shared_ptr<const LeaseTokens> tokens_ = std::make_shared<LeaseTokens>();
     MessageEndpoints endpoints_{sessions_, optionsWith(tokens_)};
+    SendEndpoints sends_{sessions_, {}};
     Router router_;
 
   public:
-    void setUp() override { endpoints_.install(router_); }
+    void setUp() override {
+        endpoints_.install(router_);
+        sends_.install(router_);
+    }
 
   private:
     std::shared_ptr<test::FakeResponder> serve(const std::string& method, const std::string& target,

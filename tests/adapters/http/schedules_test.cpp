@@ -1,6 +1,6 @@
 // Recurring schedules over HTTP.
-#include "adapters/http/message_endpoints.h"
 #include "adapters/http/schedule_endpoints.h"
+#include "adapters/http/send_endpoints.h"
 #include "tests/adapters/http/http_test_support.h"
 
 namespace busbar::http {
@@ -17,13 +17,13 @@ class SchedulesTest : public CppUnit::TestFixture {
 
     test::FakeBus bus_;
     UserSessions sessions_{"http"};
-    MessageEndpoints messages_{sessions_, optionsWith(std::make_shared<LeaseTokens>())};
+    SendEndpoints sends_{sessions_, {}};
     ScheduleEndpoints endpoints_{sessions_};
     Router router_;
 
   public:
     void setUp() override {
-        messages_.install(router_);
+        sends_.install(router_);
         endpoints_.install(router_);
     }
 

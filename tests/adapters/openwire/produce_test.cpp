@@ -240,6 +240,11 @@ class OpenWireProduceTest : public CppUnit::TestFixture {
     }
 
     void aFailedCommitLeavesThemToo() {
+        failedCommit(ErrorCode::transactionAborted);
+        failedCommit(ErrorCode::notAuthorized);
+    }
+
+    void failedCommit(ErrorCode refusedWith) {
         Client& client = login();
         const auto consumer = client.subscribe();
         client.deliver(consumer, 1);
@@ -247,8 +252,7 @@ class OpenWireProduceTest : public CppUnit::TestFixture {
         begin(client);
         client.send(ackInTransaction(client, 1, 1), false);
         const auto id = commit(client);
-        client.bus.refuse(client.bus.take<CommitTransaction>().request,
-                          ErrorCode::transactionAborted, "full");
+        client.bus.refuse(client.bus.take<CommitTransaction>().request, refusedWith, "no");
         CPPUNIT_ASSERT(client.refused(id).starts_with("javax.jms.TransactionRolledBackException"));
         client.send(client.ack(MessageAck::kPoison, 1, 1), false);
         CPPUNIT_ASSERT(client.bus.take<Settle>().outcome == Outcome::rejected);

@@ -354,7 +354,7 @@ class PermissionsTest : public CppUnit::TestFixture {
         h().effects.clear();
         h().run(CommitTransaction{s, kRequest, {h().text("q.2", "out")}, {delivery}});
         const auto aborted = h().take<Completed>();
-        CPPUNIT_ASSERT(aborted->error->code == ErrorCode::transactionAborted);
+        CPPUNIT_ASSERT(aborted->error->code == ErrorCode::notAuthorized);
         CPPUNIT_ASSERT(aborted->error->text.find("q.2") != string::npos);
         h().run(h().settle(s, delivery, Outcome::accepted, 78));
         CPPUNIT_ASSERT(!h().take<Completed>()->error);

@@ -22,6 +22,8 @@
 //   - a temporary destination is its session's alone, and nothing of it comes when it is gone;
 //   - a recurring schedule sends each of its copies once, is there until it is over or cancelled,
 //   and never comes back;
+//   - what is said of the sends over a link that is resumed is what was stored, each of them once,
+//   and no more of them is remembered than the client wants to know;
 //   - each command that wants an answer gets one; a collectable call gives one reply, however often
 //   it is asked.
 #pragma once
@@ -128,6 +130,20 @@ struct Held {
     std::uint64_t holder = 0;
 };
 
+/// Sends over a link that it resumes whenever its connection was lost. The messages are told apart
+/// by marks.
+struct Producer {
+    std::size_t name = 0;
+    SessionId session;  ///< 0: no connection
+    bool resumed = false;
+    RequestId resume;
+    std::map<std::string, std::string> open;      ///< by tag: the mark, of sends without an answer
+    std::map<std::string, std::string> answered;  ///< taken, and not forgotten
+    std::vector<std::string> again;               ///< marks that were not taken
+
+    std::string link() const { return "l" + std::to_string(name); }
+};
+
 struct Client {
     SessionId session;
     std::map<DeliveryId, Held> held;
@@ -145,6 +161,7 @@ struct GroupOf {
 class Simulation {
   public:
     Simulation(std::uint64_t seed, std::uint64_t steps) : random_(seed), steps_(steps) {
+        for (std::size_t i = 0; i < producers_.size(); ++i) producers_[i].name = i;
         restart();
     }
     void run();
@@ -220,6 +237,23 @@ class Simulation {
     void call(Client& client);
     void answer();
 
+    // Links that are resumed (simulation_links.cpp).
+    void linking();
+    void resumeLink(Producer& producer);
+    void sendOverLink(Producer& producer);
+    void submitOverLink(const Producer& producer, const std::string& tag, const std::string& mark,
+                        std::function<void(const Completed&)> answered);
+    void forgetSends(Producer& producer);
+    void endLink(Producer& producer);
+    void loseConnection(Producer& producer);
+    void resumeElsewhere(Producer& producer);
+    std::map<std::string, std::string> storedMarks() const;
+    void checkMarks() const;
+    std::size_t rowsOfLink(const Producer& producer) const;
+    void linksAtRest();
+    void linksAfterCrash();
+    void endLinks();
+
     // Distributed transactions (simulation_branches.cpp).
     void prepareBranch(Client& client);
     void endBranch(std::uint64_t number, bool committed);
@@ -259,7 +293,7 @@ class Simulation {
     void on(ConsumerEnded&) {}
     void on(GroupRevoked&) {}
     void on(LeaseEnded& e);
-    void on(LinkResumed&) {}
+    void on(LinkResumed& r);
     void on(SessionEnded& e);
 
     std::mt19937_64 random_;
@@ -283,6 +317,8 @@ class Simulation {
     std::map<std::string, int> drained_;
     bool draining_ = false;
     std::uint64_t lastToken_ = 0;
+    std::vector<Producer> producers_{3};
+    std::map<std::string, std::string> marks_;  ///< of what its client knows to be stored: its id
     std::map<std::uint64_t, Transaction> transactions_;
     std::map<std::uint64_t, Branch> knownBranches_;  ///< that are not over
     std::map<std::string, KnownSchedule> knownSchedules_;
@@ -293,7 +329,7 @@ class Simulation {
     std::vector<std::pair<DeliveryId, MessagePtr>> requests_;
     std::uint64_t nextSession_ = 1, nextRequest_ = 0, nextConsumer_ = 0, nextTransaction_ = 0;
     std::uint64_t lapsed_ = 0, made_ = 0, confirmed_ = 0, accepted_ = 0, crashes_ = 0, calls_ = 0,
-                  callsAnswered_ = 0, answersMade_ = 0, branchesCommitted_ = 0;
+                  callsAnswered_ = 0, answersMade_ = 0, branchesCommitted_ = 0, linksResumed_ = 0;
 };
 
 }  // namespace busbar::test

@@ -14,7 +14,7 @@ std::string Simulation::queueName() {
 
 void Simulation::act() {
     Client& client = clients_[pick(clients_.size())];
-    switch (pick(38)) {
+    switch (pick(40)) {
         case 0:
         case 1:
         case 2:
@@ -91,6 +91,9 @@ void Simulation::act() {
             return decideBranch(client);
         case 37:
             return scheduling(client);
+        case 38:
+        case 39:
+            return linking();
         default:
             return flush();
     }

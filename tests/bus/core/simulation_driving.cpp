@@ -22,18 +22,19 @@ void Simulation::run() {
     finishAll();
     store_.clearCorrupt();
     cancelAllSchedules();
+    endLinks();
     crash();
     drain();
     CPPUNIT_ASSERT(confirmed_ > steps_ / 100 && accepted_ > steps_ / 200 &&
                    callsAnswered_ > steps_ / 1000 && branchesCommitted_ > steps_ / 1000 &&
-                   copiesSent_ > 3);
+                   copiesSent_ > 3 && linksResumed_ > steps_ / 1000);
 }
 
 std::string Simulation::summary() const {
     std::string out;
     for (const std::uint64_t count :
          {made_, confirmed_, accepted_, crashes_, calls_, callsAnswered_, answersMade_,
-          nextRequest_, nextConsumer_, branchesCommitted_, copiesSent_, lapsed_})
+          nextRequest_, nextConsumer_, branchesCommitted_, copiesSent_, linksResumed_, lapsed_})
         out += " " + std::to_string(count);
     return out;
 }

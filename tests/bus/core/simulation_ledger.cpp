@@ -59,6 +59,7 @@ void Simulation::afterCrash() {
     transactions_.clear();
     branchesAfterCrash(stored);
     schedulesAfterCrash();
+    linksAfterCrash();
     for (auto& [tag, sent] : sent_) {
         if (sent.fate == Fate::confirmed && sent.persistent && !sent.losable) {
             CPPUNIT_ASSERT_MESSAGE("confirmed and lost: " + tag, stored.contains(tag));
