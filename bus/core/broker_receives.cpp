@@ -153,10 +153,8 @@ void Broker::Impl::on(Receive& c) {
         emit(Received{c.session, c.request, std::move(error), {}});
     };
     if (!s) return refuse({ErrorCode::closed, "this session is not open"});
-    if (c.max == 0 || c.lease <= Milliseconds(0) || c.lease > kLeaseMax) {
-        return refuse(
-            {ErrorCode::invalidArgument, "max must be over 0, and lease over 0 and at most 12 h"});
-    }
+    if (c.max == 0 || c.lease <= Milliseconds(0))
+        return refuse({ErrorCode::invalidArgument, "max and lease must be over 0"});
     std::shared_ptr<const Selector> selector;
     if (c.selector.find_first_not_of(" \t\r\n") != std::string::npos) {
         if (c.oneGroup) {
