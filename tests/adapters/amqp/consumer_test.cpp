@@ -11,6 +11,7 @@ class AmqpConsumerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(takenBackCreditIsTakenBack);
     CPPUNIT_TEST(drainEndsWhenTheBusHasDrained);
     CPPUNIT_TEST(acceptancesOfOneTurnGoTogether);
+    CPPUNIT_TEST(dispositionsOfARangeSettleEachOfIt);
     CPPUNIT_TEST(outcomesBecomeTheBuss);
     CPPUNIT_TEST(settledWithoutAnOutcomeIsReleased);
     CPPUNIT_TEST(secondSettleModeIsAnsweredWhenDurable);
@@ -104,6 +105,33 @@ class AmqpConsumerTest : public CppUnit::TestFixture {
         const auto settle = c.bus.take<Settle>();
         CPPUNIT_ASSERT(settle.outcome == Outcome::accepted);
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), settle.deliveries.size());
+    }
+
+    /// AMQP 1.0 section 2.7.6: one disposition from `first` to `last`.
+    void dispositionsOfARangeSettleEachOfIt() {
+        AmqpClient c;
+        c.open();
+        pn_link_t* link = c.receiver("q", 10);
+        for (std::uint64_t id = 1; id <= 5; ++id) c.deliver(ConsumerId(1), "a", id);
+        for (int i = 0; i < 4; ++i) {
+            pn_delivery_t* delivery = pn_link_current(link);
+            pn_link_advance(link);
+            pn_delivery_update(delivery, i < 3 ? PN_ACCEPTED : PN_RELEASED);
+            pn_delivery_settle(delivery);
+        }
+        const pn_bytes_t bytes = pn_connection_driver_write_buffer(c.driver.get());
+        const std::string wire(bytes.start, bytes.size), disposition("\0\x53\x15", 3);
+        std::size_t frames = 0;
+        for (auto at = wire.find(disposition); at != wire.npos; at = wire.find(disposition, at + 1))
+            ++frames;
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the client makes ranges", std::size_t(2), frames);
+        c.run();
+        const auto accepted = c.bus.take<Settle>(), released = c.bus.take<Settle>();
+        const std::vector<DeliveryId> three{DeliveryId(1), DeliveryId(2), DeliveryId(3)};
+        const bool inOrder = accepted.outcome == Outcome::accepted;
+        const Settle& range = inOrder ? accepted : released;
+        CPPUNIT_ASSERT(range.outcome == Outcome::accepted && range.deliveries == three);
+        CPPUNIT_ASSERT((inOrder ? released : accepted).deliveries == std::vector{DeliveryId(4)});
     }
 
     void outcomesBecomeTheBuss() {
