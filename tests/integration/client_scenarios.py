@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 
-from busbar_fixture import Bus
+from busbar_fixture import Bus, allow_open_files
 
 
 class Scenarios:
@@ -86,4 +86,5 @@ class Scenarios:
 
     def test_thousand_connections(self):
         """Each sends a message to a queue of its own and gets it, while all are open."""
+        allow_open_files(4000)
         self.assertIn("1000 served", self.perform("thousand"))

@@ -7,7 +7,7 @@ import unittest
 
 import stomp
 
-from busbar_fixture import Bus
+from busbar_fixture import Bus, allow_open_files
 from stomp_wire import Wire
 
 
@@ -418,6 +418,17 @@ class StompPyTest(unittest.TestCase):
         bodies = [slow.next("MESSAGE")[2] for _ in range(61)]
         self.assertEqual(b"last", bodies[-1])
         slow.close()
+
+    def test_a_thousand_connections(self):
+        """Each with its own message, while all are open."""
+        allow_open_files(4000)
+        crowd = [self.connect() for _ in range(1000)]
+        for i, (connection, _) in enumerate(crowd):
+            connection.subscribe(f"/queue/crowd.{i}", id="1", ack="auto")
+            connection.send(f"/queue/crowd.{i}", f"mine {i}", persistent="true")
+        for i, (_, ear) in enumerate(crowd):
+            self.assertEqual(f"mine {i}", ear.messages.get(timeout=60).body)
+        self.assertTrue(all(connection.is_connected() for connection, _ in crowd))
 
     def test_reconnects_after_the_daemon_was_killed(self):
         bus = Bus(env={"BUSBAR_ADMIN_PASSWORD": "secret"})
