@@ -19,8 +19,10 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """The page, its scripts, and where it says what came out."""
-    FILES = {"/": ("browser/index.html", "text/html"), "/page.js": ("browser/page.js", "text/javascript"),
+    """The page, its scripts, what it may ask for (/kill), and where it says what came out (/result)."""
+    FILES = {"/": ("browser/index.html", "text/html"), "/page.mjs": ("browser/page.mjs", "text/javascript"),
+             "/scenarios.mjs": ("node/scenarios.mjs", "text/javascript"),
+             "/stompjs_scenarios.mjs": ("node/stompjs_scenarios.mjs", "text/javascript"),
              "/stomp.umd.js": ("node/node_modules/@stomp/stompjs/bundles/stomp.umd.js", "text/javascript")}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,13 +39,17 @@ class Site(http.server.ThreadingHTTPServer):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(204)
             self.end_headers()
-            self.server.results.put(json.loads(body))
+            if self.path == "/kill":
+                self.server.kill()
+            else:
+                self.server.results.put(json.loads(body))
 
         def log_message(self, *_):
             pass
 
-    def __init__(self):
+    def __init__(self, kill):
         super().__init__(("127.0.0.1", 0), self.Handler)
+        self.kill = kill
         self.results = queue.Queue()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -74,16 +80,21 @@ class BrowserTest(unittest.TestCase):
         bus = Bus(env={"BUSBAR_ADMIN_PASSWORD": "secret"})
         self.addCleanup(bus.close)
         bus.start()
-        site = Site()
+
+        def kill():
+            bus.kill9()
+            bus.start()
+        site = Site(kill)
         self.addCleanup(site.server_close)
         self.addCleanup(site.shutdown)
         log = self.open_page(f"{site.url}/?bus=ws://127.0.0.1:{bus.http_port}/ws/stomp")
         try:
-            result = site.results.get(timeout=90)
+            result = site.results.get(timeout=150)
         except queue.Empty:
             self.fail(f"the page said nothing\n{log.read_text(errors='replace')[-3000:]}\n{bus.log()[-2000:]}")
         self.assertIsNone(result["error"], result)
-        self.assertEqual(["wrongPassword", "textAndBytes", "transactions", "heartBeats"], result["done"])
+        self.assertEqual(["login", "sendReceive", "acknowledgements", "transactions", "selector", "durable", "topic", "requestReply", "large",
+                          "idle", "reconnect", "thousand"], result["done"])
         self.assertIn("Chrome", result["agent"])
         # The page is of another origin than the bus: who may come in is for CONNECT's password to say.
         self.assertEqual(site.url, result["origin"])

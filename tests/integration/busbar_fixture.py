@@ -14,12 +14,14 @@ import http.client
 import json
 import os
 import pathlib
+import resource
 import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUSBARD = os.environ.get("BUSBARD", str(ROOT / "build" / "bin" / "busbard"))
@@ -34,6 +36,15 @@ def clean_environment(extra=None):
     environment = {k: v for k, v in os.environ.items() if k not in FOREIGN}
     environment.update(extra or {})
     return environment
+
+
+def allow_open_files(wanted):
+    """Raises this process's limit, which its children inherit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise unittest.SkipTest(f"{wanted} open files are needed, the hard limit is {hard}: run it with `ulimit -Hn {wanted}`")
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class BusError(Exception):

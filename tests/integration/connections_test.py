@@ -3,7 +3,6 @@
 And where open files are few (ulimit -n): are those that are connected served on, is the store spared, does the log say why?
 """
 import json
-import resource
 import socket
 import subprocess
 import unittest
@@ -13,22 +12,13 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
 import busbar_fixture
-from busbar_fixture import Bus
+from busbar_fixture import Bus, allow_open_files
 from java_client import Peer
 from stomp_wire import Closed, Wire
 
 COUNT = 1000
 # Generous: what is measured is printed. A connection that holds nothing should cost some ten KiB.
 MEMORY_PER_CONNECTION = 128 << 10
-
-
-def allow_open_files(wanted):
-    """Raises this process's limit, which its children inherit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise unittest.SkipTest(f"{wanted} open files are needed, the hard limit is {hard}: run it with `ulimit -Hn {wanted}`")
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def memory(process):
