@@ -80,6 +80,27 @@ class CatalogueTest(unittest.TestCase):
             self.assertEqual(["template hello", "container true 200 200 2", "exchange re: ask"],
                              run.stdout.splitlines())
 
+    def test_spring_in_every_mode_and_through_a_kill(self):
+        """In auto and dups-ok modes Spring's container has acknowledged before its listener fails: there nothing comes again."""
+        with Bus(env={"BUSBAR_ADMIN_PASSWORD": "secret"}) as bus:
+            bus.start()
+            url = f"tcp://127.0.0.1:{bus.openwire_port}"
+            run = subprocess.Popen(Java.command("SpringModes", url, "admin", "secret", more=SPRING), stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+            late = threading.Timer(200, run.kill)
+            late.start()
+            lines = []
+            with run:
+                for line in run.stdout:
+                    lines.append(line.strip())
+                    if lines[-1] == "kill":
+                        bus.kill9()
+                        bus.start()
+            late.cancel()
+            self.assertEqual(["login refused true", "auto, end", "dupsOk, end", "client, fails once again, end",
+                              "transacted, fails once again, end", "selector 2 1 3", "rest 0", "durable meanwhile", "large true",
+                              "kill", "reconnect before kept after true", "ok"], lines, bus.log()[-2000:])
+
     def test_two_protocols_meet(self):
         """What JMS sends HTTP gets, and the other way round, with types and ids kept."""
         with Bus(env={"BUSBAR_ADMIN_PASSWORD": "secret"}) as bus:
