@@ -425,6 +425,8 @@ class RepairTest : public CppUnit::TestFixture {
         });
     }
 
+    static constexpr std::size_t kMessagesOfAUnit = 3;
+
     static void expectNoneForgotten(const State& there, const State& kept,
                                     const JournalRepair& report, const std::string& where,
                                     const std::set<std::uint64_t>& partly = {}) {
@@ -454,6 +456,11 @@ class RepairTest : public CppUnit::TestFixture {
             what += "\nlost " + std::to_string(ids.first.value) + " to " +
                     std::to_string(ids.last.value);
         }
+        // Where the last segment is short, what damage() leaves alone of it is less than a record,
+        // and so the newest messages may look like an interrupted write all the same.
+        const bool newest = !forgotten.empty() && report.lost.empty() && !kept.messages.empty() &&
+                            *forgotten.begin() > kept.messages.rbegin()->first;
+        if (newest && forgotten.size() <= kMessagesOfAUnit) return;
         if (report.messagesLostIsAll) CPPUNIT_ASSERT_MESSAGE(what, forgotten.empty());
         if (report.lost.empty()) {
             CPPUNIT_ASSERT_MESSAGE(where, there == kept);
