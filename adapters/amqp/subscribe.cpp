@@ -145,8 +145,11 @@ Result<void> Connection::readLinkProperties(Link& link, Subscribe& command) {
     if (const Item& priority = properties.item.find("priority"); priority.isInteger())
         command.priority = static_cast<std::int32_t>(priority.number());
     command.exclusive = properties.item.find("exclusive").isTrue();
-    if (const Item& lease = properties.item.find("busbar-lease"); lease.isInteger())
+    if (const Item& lease = properties.item.find("busbar-lease"); lease.isInteger()) {
         command.lease = Milliseconds(lease.number());
+    } else if (lease.type != Type::null) {
+        return {ErrorCode::invalidArgument, "'busbar-lease' is a number of milliseconds"};
+    }
     command.exactlyOnce = properties.item.find("busbar-exactly-once").isTrue();
     link.showsStored = command.exactlyOnce;
     const Item& processed = properties.item.find("busbar-processed");

@@ -232,7 +232,7 @@ void Broker::Impl::undo(Draft& draft, const Error& error) {
         Queue* q = queue(removal.queue);
         HeldDelivery* held = ledger_.find(removal.delivery);
         if (held && held->session) {
-            q->messages.setState(removal.place, EntryState::held);
+            heldAgain(*q, *held);
             continue;
         }
         if (held) {

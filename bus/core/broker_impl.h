@@ -487,6 +487,8 @@ class Broker::Impl final : public RecoveryListener {
 
     // Leases (broker_leases.cpp).
     void grantLease(const Queue& queue, HeldDelivery& held, Milliseconds lease, Delivery& delivery);
+    void watchLease(const HeldDelivery& held);
+    void heldAgain(Queue& queue, const HeldDelivery& held);
     void leaseDue(DeliveryId id);
     static void addLapsed(const Session& session, Settle& c);
     void endLapsed(Session& session, const std::vector<DeliveryId>& deliveries);

@@ -5,8 +5,6 @@
 namespace busbar {
 namespace {
 
-constexpr Milliseconds kLookAgain{100};
-
 Error leaseOver() {
     return {ErrorCode::lockLost, "the lease is over: the message was settled or given to another"};
 }
@@ -35,7 +33,7 @@ void Broker::Impl::grantLease(const Queue& q, HeldDelivery& held, Milliseconds l
     delivery.lease = std::move(grant);
     delivery.fencingToken = nextId().value;
     held.leaseUntil = after(now_.steady, lease);
-    steadyTimers_.add(held.leaseUntil, {SteadyTimer::Kind::lease, {}, {}, held.id.value, {}});
+    watchLease(held);
 }
 
 void Broker::Impl::on(ExtendLease& c) {
@@ -53,20 +51,26 @@ void Broker::Impl::on(ExtendLease& c) {
         const SteadyTime before = held->leaseUntil;
         held->leaseUntil = after(now_.steady, c.lease);
         // Where it is longer, the timer that runs sees that and goes on.
-        if (held->leaseUntil < before)
-            steadyTimers_.add(held->leaseUntil, {SteadyTimer::Kind::lease, {}, {}, id.value, {}});
+        if (held->leaseUntil < before) watchLease(*held);
     }
     complete(c.session, c.request);
+}
+
+void Broker::Impl::watchLease(const HeldDelivery& held) {
+    steadyTimers_.add(held.leaseUntil, {SteadyTimer::Kind::lease, {}, {}, held.id.value, {}});
+}
+
+/// The commit that was to settle it has failed. Its lease may be over by now.
+void Broker::Impl::heldAgain(Queue& q, const HeldDelivery& held) {
+    q.messages.setState(held.place, EntryState::held);
+    if (held.leaseUntil != SteadyTime{}) watchLease(held);
 }
 
 void Broker::Impl::leaseDue(DeliveryId id) {
     HeldDelivery* held = ledger_.find(id);
     if (!held || !held->session) return;
-    const auto again = [&](SteadyTime at) {
-        steadyTimers_.add(at, {SteadyTimer::Kind::lease, {}, {}, id.value, {}});
-    };
-    if (held->leaseUntil > now_.steady) return again(held->leaseUntil);  // extended meanwhile
-    if (!heldBy(id, held->session)) return again(after(now_.steady, kLookAgain));  // in a commit
+    if (held->leaseUntil > now_.steady) return watchLease(*held);  // extended meanwhile
+    if (!heldBy(id, held->session)) return;                        // in a commit: see heldAgain
     if (held->consumer) {
         emit(LeaseEnded{held->session, held->consumer, id, true});
         Consumer& consumer = *session(held->session)->consumers.at(held->consumer);

@@ -390,8 +390,7 @@ void Broker::Impl::acceptComesBack(const PreparedBranch::Place& at, SessionId ke
         return;
     }
     --q->prepared.accepts;
-    if (held && held->session && held->session == keeper)
-        return q->messages.setState(at.place, EntryState::held);
+    if (held && held->session && held->session == keeper) return heldAgain(*q, *held);
     if (held)
         returnToQueue(*held, true, Milliseconds(0), std::string(kRolledBack));
     else

@@ -35,8 +35,12 @@ class AmqpLeasesTest : public CppUnit::TestFixture {
         c_.bus.tell(leased(id));
         c_.run();
     }
-    /// Whether the bus has settled what was given last, and with what.
-    std::uint64_t settledByTheBus() {
+    /// With what the bus settles a delivery whose lease ends.
+    std::uint64_t settledAtItsEnd(bool lapsed) {
+        give(7);
+        c_.next(link_, 0);
+        c_.bus.tell(LeaseEnded{{}, ConsumerId(1), DeliveryId(7), lapsed});
+        c_.run();
         CPPUNIT_ASSERT_MESSAGE("not settled", pn_delivery_settled(c_.current));
         return pn_delivery_remote_state(c_.current);
     }
@@ -108,11 +112,7 @@ class AmqpLeasesTest : public CppUnit::TestFixture {
     }
 
     void aLeaseThatRanOutIsSettled() {
-        give(7);
-        c_.next(link_, 0);
-        c_.bus.tell(LeaseEnded{{}, ConsumerId(1), DeliveryId(7), true});
-        c_.run();
-        CPPUNIT_ASSERT(settledByTheBus() == PN_MODIFIED);
+        CPPUNIT_ASSERT(settledAtItsEnd(true) == PN_MODIFIED);
         CPPUNIT_ASSERT(pn_disposition_is_failed(pn_delivery_remote(c_.current)));
         pn_delivery_update(c_.current, PN_ACCEPTED);
         pn_delivery_settle(c_.current);
@@ -120,13 +120,7 @@ class AmqpLeasesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL_MESSAGE("stale", std::size_t(0), c_.bus.count<Settle>());
     }
 
-    void whatWasSettledByTokenIsSettled() {
-        give(7);
-        c_.next(link_, 0);
-        c_.bus.tell(LeaseEnded{{}, ConsumerId(1), DeliveryId(7), false});
-        c_.run();
-        CPPUNIT_ASSERT(settledByTheBus() == PN_RELEASED);
-    }
+    void whatWasSettledByTokenIsSettled() { CPPUNIT_ASSERT(settledAtItsEnd(false) == PN_RELEASED); }
 
     /// It is somebody else's by now; the client's credit is used for another one.
     void whatRanOutUnwrittenIsNeverWritten() {
